@@ -1,0 +1,91 @@
+"""The whole plug-in machinery: the folder listing is the catalog.
+
+A thing of a kind is a file in that kind's folder with a public function of the file's name and its facts
+above it as constants. ``VARIANTS`` names sets of settings, written ``name/variant`` everywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from exposurebench.errors import RecipeError, unknown_name
+
+Kind = Literal["sources", "pairing", "baselines", "models", "metrics"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing out of the catalog: its module with the facts, and its variant's settings."""
+
+    kind: Kind
+    name: str
+    module: ModuleType
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def function(self, name: str | None = None) -> Callable[..., Any]:
+        """The file's public function (or another one of it), with the variant's settings in place."""
+        function = getattr(self.module, name or self.name.partition("/")[0])
+        return functools.partial(function, **self.settings) if self.settings else function
+
+    def fact(self, name: str) -> Any:
+        """A constant such as TITLE; a file that lacks one is broken and says so at once."""
+        return getattr(self.module, name)
+
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """The settings the function takes, by name: keyword-only parameters are the schema."""
+        signature = inspect.signature(getattr(self.module, self.name.partition("/")[0]), eval_str=True)
+        return {n: p for n, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
+
+
+@functools.cache
+def facts(kind: Kind) -> dict[str, dict[str, Any]]:
+    """Names and constant facts of every file of a kind, read from the source without importing it.
+
+    >>> "psnr" in facts("metrics")
+    True
+    """
+    found = {}
+    for path in sorted((Path(__file__).parent / kind).glob("*.py")):
+        if not path.stem.startswith("_"):
+            constants: dict[str, Any] = {}
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    name = node.targets[0].id
+                    if name.isupper() and not name.startswith("_"):
+                        try:
+                            constants[name] = ast.literal_eval(node.value)
+                        except ValueError:
+                            continue
+            found[path.stem] = constants
+    return found
+
+
+def names(kind: Kind, variants: bool = True) -> list[str]:
+    """The names of a kind, variants included (``ssim``, ``ssim/wang``)."""
+    listed = []
+    for name, constants in facts(kind).items():
+        listed.append(name)
+        if variants:
+            listed.extend(f"{name}/{variant}" for variant in constants.get("VARIANTS", {}))
+    return listed
+
+
+def load(kind: Kind, name: str) -> Entry:
+    """Import one thing by name.
+
+    Raises:
+        RecipeError: no file or variant has that name; the message lists those that there are.
+    """
+    if name not in names(kind):
+        raise RecipeError(unknown_name(kind.removesuffix("s") if kind != "pairing" else kind, name, names(kind)))
+    stem, _, variant = name.partition("/")
+    module = importlib.import_module(f"exposurebench.{kind}.{stem}")
+    return Entry(kind, name, module, dict(module.VARIANTS[variant]) if variant else {})

@@ -1,0 +1,92 @@
+"""Exposure arithmetic: clipping in light, its inverse, thresholds, and what counts as well exposed.
+
+Arrays or tensors alike, through operators only. ``exposure_ev`` is positive for brighter (the opposite
+sign of APEX's EV): clipping the light at ``tau`` and rescaling brightens by ``log2(1 / tau)`` EV.
+"""
+
+from __future__ import annotations
+
+import math
+
+from exposurebench.color import A, Transfer, gamma22_to_display, srgb_to_display, to_display, to_light
+
+OVEREXPOSED = 250 / 255
+"""A pixel whose brightest channel reaches this display value counts as overexposed."""
+UNDEREXPOSED = 5 / 255
+"""A pixel whose brightest channel stays at or below this display value counts as underexposed."""
+
+
+def exposure_ev(tau: float) -> float:
+    """How much brighter an image gets when its light is clipped at tau and rescaled, in EV.
+
+    >>> exposure_ev(0.5)
+    1.0
+    """
+    return math.log2(1 / _checked(tau))
+
+
+def display_threshold(tau: float, transfer: Transfer = "gamma22") -> float:
+    """The display value at which light ``tau`` clips: ``t = tau ** (1 / 2.2)`` for gamma22.
+
+    >>> round(display_threshold(0.5), 4)
+    0.7297
+    """
+    _checked(tau)
+    if transfer == "gamma22":
+        return float(gamma22_to_display(tau))
+    import numpy as np
+
+    return float(srgb_to_display(np.float64(tau)))
+
+
+def overexpose(display: A, tau: float, transfer: Transfer = "gamma22") -> A:
+    """Clip the light above tau, rescale it to the full range, and go back to display values.
+
+    ``x = (min(y ** 2.2, tau) / tau) ** (1 / 2.2)``, which for a power law is ``min(y, t) / t`` with
+    ``t = tau ** (1 / 2.2)``; that closed form is what is computed for gamma22.
+
+    Args:
+        display: display-encoded values in [0, 1], any shape.
+        tau: the light that becomes white, in (0, 1].
+        transfer: how display values and light relate, ``gamma22`` (paper 0) or ``srgb``.
+
+    Returns:
+        Display-encoded values in [0, 1], same shape.
+
+    Raises:
+        ValueError: tau outside (0, 1] or an unknown transfer.
+
+    Source: paper 0, section 3.5 and figure 4.
+
+    >>> import numpy as np
+    >>> overexpose(np.array([0.25, 0.5, 1.0]), 0.5).round(4).tolist()
+    [0.3426, 0.6852, 1.0]
+    """
+    _checked(tau)
+    if transfer == "gamma22":
+        threshold = display_threshold(tau)
+        return display.clip(None, threshold) / threshold
+    return to_display(to_light(display, transfer).clip(None, tau) / tau, transfer)
+
+
+def underexpose(display: A, tau: float, transfer: Transfer = "gamma22") -> A:
+    """Undo :func:`overexpose` where nothing was clipped: ``y = t * x`` for gamma22.
+
+    Clipped areas become the flat value ``t``; nothing brighter can come out.
+
+    Source: paper 0, section 3.6.
+
+    >>> import numpy as np
+    >>> underexpose(np.array([1.0]), 0.5).round(4).tolist()
+    [0.7297]
+    """
+    _checked(tau)
+    if transfer == "gamma22":
+        return display * display_threshold(tau)
+    return to_display(to_light(display, transfer) * tau, transfer)
+
+
+def _checked(tau: float) -> float:
+    if not 0 < tau <= 1:
+        raise ValueError(f"tau must be in (0, 1], not {tau}")
+    return tau

@@ -1,0 +1,152 @@
+"""The one atomic writer, hashes, names that every file system takes, and where shipped files lie."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from exposurebench.errors import InputError, StorageError
+
+_STORAGE_HINTS = {
+    errno.ENOSPC: "the disk is full: free some space, then run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",
+    errno.EFBIG: "the file size limit of this process or disk is reached",
+    errno.EACCES: "no permission to write there: choose another folder",
+    errno.EPERM: "no permission to write there: choose another folder",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.ENOTDIR: "part of that path is a file, not a folder: choose another folder",
+    errno.EEXIST: "a file stands where a folder is needed: choose another folder",
+    errno.ENAMETOOLONG: "the name is too long for this file system",
+}
+
+
+def storage_error(path: str | os.PathLike[str], error: OSError) -> StorageError:
+    """The one line that a failed write ends in."""
+    hint = _STORAGE_HINTS.get(error.errno or 0, error.strerror or str(error))
+    return StorageError(f"cannot write {os.fspath(path)!r}: {hint}")
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes | memoryview, *, durable: bool = False) -> None:
+    """Write a whole file or nothing: temporary name in the same folder, then rename.
+
+    The temporary name depends on the final one alone, so a run that was killed leaves at most a name
+    that the next run overwrites.
+
+    Args:
+        path: the file to make or replace; its folder is made when missing.
+        data: the bytes.
+        durable: also wait until the bytes are on the disk (one marker per shard, not every image).
+
+    Raises:
+        StorageError: the disk is full, the folder cannot be written, ...
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_bytes(Path(folder) / "a" / "b.txt", b"light")
+    ...     (Path(folder) / "a" / "b.txt").read_bytes()
+    b'light'
+    """
+    name = os.fspath(path)
+    folder, base = os.path.split(name)
+    temporary = os.path.join(folder, f".{base}.tmp")
+    try:
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            make_folder(folder)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, name)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise storage_error(path, error) from error
+
+
+def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
+    """Write UTF-8 text atomically; what no encoding can hold (a file name's raw bytes) is escaped."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)
+
+
+def write_json(path: str | os.PathLike[str], document: object, *, durable: bool = False) -> None:
+    """Write a JSON document atomically, indented, keys in the order given; NaN is refused."""
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", durable=durable)
+
+
+def read_json(path: str | os.PathLike[str], what: str) -> Any:
+    """Read a JSON document, or say in one line what was expected there."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{os.fspath(path)!r} is missing: expected {what}") from error
+    except (ValueError, OSError) as error:
+        raise InputError(f"{os.fspath(path)!r} cannot be read as {what}: {error}") from error
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder and its parents, or say why not."""
+    try:
+        os.makedirs(path or ".", exist_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    return Path(path)
+
+
+def sha256(data: bytes | memoryview) -> str:
+    """SHA-256 of bytes in memory, as 64 hex digits.
+
+    >>> sha256(b"")[:16]
+    'e3b0c44298fc1c14'
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with open(path, "rb") as stream:  # noqa: PTH123 - takes any path-like
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def safe_key(name: str, longest: int = 80) -> str:
+    """A name made of ``[a-z0-9_-]`` alone, for files that any system and archive format can hold.
+
+    Accents are dropped, everything else outside the set becomes ``_``. Two names can share a key:
+    whoever needs them apart adds :func:`short_hash`.
+
+    >>> safe_key("Été at the Sea (2).v1")
+    'ete_at_the_sea_2_v1'
+    >>> safe_key("🙂")
+    'image'
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9-]+", "_", plain).strip("_-")[:longest].strip("_-") or "image"
+
+
+def short_hash(name: str) -> str:
+    """Eight hex digits that tell names with the same key apart.
+
+    >>> short_hash("IMG.jpg") == short_hash("img.jpg")
+    False
+    """
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+
+
+def shipped(*parts: str) -> Path:
+    """Where a file under ``recipes/`` or ``leaderboards/`` lies: beside the package in a checkout, in it in a wheel."""
+    package = Path(__file__).parent
+    inside = package.joinpath(*parts)
+    return inside if (package / parts[0]).is_dir() else package.parent.joinpath(*parts)

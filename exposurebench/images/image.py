@@ -1,0 +1,52 @@
+"""What an image is once it is in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Encoding = Literal["srgb", "linear", "nits"]
+"""``srgb``: display-encoded, [0, 1]; ``linear``: relative light; ``nits``: absolute light in cd/m2."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """RGB pixels and what they mean.
+
+    Attributes:
+        pixels: ``(H, W, 3)``; uint8 or uint16 as the file has them, or float32 in [0, 1] after a resize.
+        bit_depth: the depth of the file, and of what is written from it.
+        encoding: what the numbers stand for.
+        file: the file's own bytes and suffix, as long as any decoder gives exactly these pixels from them.
+        notes: what was done on reading (rotated, converted from a profile, alpha dropped, ...).
+    """
+
+    pixels: NDArray[Any]
+    bit_depth: int = 8
+    encoding: Encoding = "srgb"
+    file: tuple[bytes, str] | None = None
+    notes: tuple[str, ...] = ()
+
+    def as_float(self) -> NDArray[np.float32]:
+        """The pixels as float32 in [0, 1]."""
+        if self.pixels.dtype == np.float32:
+            return self.pixels
+        return self.pixels.astype(np.float32) / np.float32(np.iinfo(self.pixels.dtype).max)
+
+    def as_levels(self) -> NDArray[Any]:
+        """The pixels as integers of ``bit_depth``: what a file of that depth would hold."""
+        return self.pixels if self.pixels.dtype != np.float32 else quantize(self.pixels, self.bit_depth)
+
+
+def quantize(values: NDArray[Any], bit_depth: int = 8) -> NDArray[Any]:
+    """Values in [0, 1] to the nearest of ``2 ** bit_depth - 1`` steps; outside values saturate.
+
+    >>> quantize(np.array([-0.1, 0.5, 1.0], dtype=np.float32)).tolist()
+    [0, 128, 255]
+    """
+    top = (1 << bit_depth) - 1
+    levels = np.rint(values * values.dtype.type(top))
+    return np.clip(levels, 0, top, out=levels).astype(np.uint8 if bit_depth == 8 else np.uint16)

@@ -1,0 +1,226 @@
+"""Read 8 and 16-bit display images strictly, whatever they are called.
+
+One policy: EXIF orientation is applied; gray is repeated, alpha dropped, CMYK and foreign profiles
+converted, each with a note; bit depth is kept; what is truncated, damaged, absurdly large or under a
+false RAW name is refused with the reason.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+import simplejpeg
+from numpy.typing import NDArray
+
+from exposurebench.errors import ImageError
+from exposurebench.images import profiles
+from exposurebench.images.image import Image
+
+PIXEL_LIMIT = 200_000_000
+"""Larger images are refused from their header, before anything is decoded."""
+BYTE_LIMIT = 2 << 30
+RAW_SUFFIXES = frozenset(
+    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 "
+    ".srf .srw .x3f".split()
+)
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"BM", "bmp"),
+    (b"GIF8", "gif"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"#?RGBE", "Radiance HDR"),
+)
+_ROTATIONS: dict[int, tuple[str, ...]] = {
+    2: ("flip",),
+    3: ("turn", "turn"),
+    4: ("flip", "turn", "turn"),
+    5: ("flip", "turn"),
+    6: ("turn", "turn", "turn"),
+    7: ("flip", "turn", "turn", "turn"),
+    8: ("turn",),
+}
+_PILLOW_GATE = threading.Lock()
+
+
+def read_image(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
+    """Read one display-encoded image as RGB.
+
+    Args:
+        path: a JPEG, PNG, TIFF, WebP, BMP or GIF (first picture), by content.
+        pixel_limit: refuse larger images, from the header.
+
+    Returns:
+        Pixels ``(H, W, 3)`` uint8 or uint16, with notes on what was done to them.
+
+    Raises:
+        ImageError: the file cannot be read as such an image; the message is the reason.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > BYTE_LIMIT:
+            raise ImageError(f"is larger than {BYTE_LIMIT >> 30} GiB")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot be opened ({error.strerror})") from error
+    kind = _kind(data)
+    if path.suffix.lower() in RAW_SUFFIXES:
+        what = "JPEG data under a RAW name: rename it to .jpg" if kind == "jpeg" else "a RAW file, which is not read yet"
+        raise ImageError(f"is {what}")
+    if kind in ("OpenEXR", "Radiance HDR"):
+        raise ImageError(f"holds scene light ({kind}); expected a display-encoded 8 or 16-bit image")
+    try:
+        return _decode(data, kind, pixel_limit)
+    except ImageError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, cv2.error) as error:
+        raise ImageError(f"is damaged: {' '.join(str(error).split())[:200]}") from error
+
+
+def _kind(data: bytes) -> str:
+    if not data:
+        raise ImageError("is empty (0 bytes)")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    for signature, kind in _SIGNATURES:
+        if data.startswith(signature):
+            return kind
+    raise ImageError(f"is not an image (starts with {data[:8]!r})")
+
+
+def _decode(data: bytes, kind: str, pixel_limit: int) -> Image:
+    header = _open_header(data)
+    width, height = header.size
+    if width * height > pixel_limit:
+        raise ImageError(f"would decode to {width} x {height} pixels, over the limit of {pixel_limit:,}")
+    if kind == "png":
+        _check_png(data)
+    levels, notes = _levels(data, kind, header)
+    pure = not notes and levels.dtype == np.uint8 and kind in ("jpeg", "png")
+    orientation = header.getexif().get(0x0112, 1)
+    if orientation in _ROTATIONS:
+        for step in _ROTATIONS[orientation]:
+            levels = np.fliplr(levels) if step == "flip" else np.rot90(levels)
+        levels = np.ascontiguousarray(levels)
+        notes.append(f"EXIF orientation {orientation} applied")
+        pure = False
+    return Image(
+        pixels=levels,
+        bit_depth=levels.dtype.itemsize * 8,
+        file=(data, ".jpg" if kind == "jpeg" else ".png") if pure else None,
+        notes=tuple(notes),
+    )
+
+
+def _open_header(data: bytes) -> PIL.Image.Image:
+    """Pillow's view of the header; the pixel limit is ours, so Pillow's own is lifted meanwhile."""
+    with _PILLOW_GATE, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
+        try:
+            return PIL.Image.open(io.BytesIO(data))
+        except PIL.UnidentifiedImageError as error:
+            raise ImageError("is damaged: its header cannot be read") from error
+        finally:
+            PIL.Image.MAX_IMAGE_PIXELS = before
+
+
+def _levels(data: bytes, kind: str, header: PIL.Image.Image) -> tuple[NDArray[Any], list[str]]:
+    """Decoded RGB levels in sRGB, unrotated, and notes on every conversion."""
+    notes: list[str] = []
+    profile: bytes | None = header.info.get("icc_profile")
+    if profile and header.mode != "CMYK" and profiles.is_srgb(profile):
+        profile = None
+    if kind == "jpeg" and header.mode in ("RGB", "L"):
+        pixels = _decode_jpeg(data)
+    elif kind == "png" or (kind == "tiff" and 16 in _bits_per_sample(header)):
+        pixels = _decode_opencv(data)
+    else:
+        return _decode_pillow(header, profile)
+    if pixels.shape[2] == 4 or pixels.shape[2] == 2:
+        notes.append("alpha dropped")
+    if header.mode in ("L", "LA", "1") or header.mode.startswith("I"):
+        notes.append("gray repeated to three channels")
+    pixels = np.ascontiguousarray(pixels[..., :3])
+    if profile:
+        if pixels.dtype != np.uint8:
+            raise ImageError(
+                f"has 16 bits and the ICC profile '{profiles.describe(profile)}': convert it to sRGB, 16-bit profiles "
+                "are not applied yet"
+            )
+        gray = header.mode in ("L", "LA", "1")
+        source = PIL.Image.fromarray(np.ascontiguousarray(pixels[..., 0]) if gray else pixels)
+        pixels = np.asarray(profiles.convert_to_srgb(source, profile))
+        notes.append(f"converted from the ICC profile '{profiles.describe(profile)}'")
+    return pixels, notes
+
+
+def _decode_jpeg(data: bytes) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+    return pixels
+
+
+def _decode_opencv(data: bytes) -> NDArray[Any]:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ImageError("is damaged: the decoder gave nothing")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"holds {pixels.dtype} values; expected a display-encoded 8 or 16-bit image")
+    if pixels.ndim == 2:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
+def _decode_pillow(header: PIL.Image.Image, profile: bytes | None) -> tuple[NDArray[np.uint8], list[str]]:
+    notes = []
+    header.load()
+    picture = header
+    if picture.mode in ("LA", "PA", "RGBA") or (picture.mode == "P" and "transparency" in picture.info):
+        notes.append("alpha dropped")
+    if picture.mode in ("L", "LA", "1"):
+        notes.append("gray repeated to three channels")
+    if picture.mode == "CMYK":
+        notes.append("converted from CMYK")
+    if profile:
+        if picture.mode not in ("L", "RGB", "CMYK"):
+            picture = picture.convert("RGB")
+        picture = profiles.convert_to_srgb(picture, profile)
+        notes.append(f"converted from the ICC profile '{profiles.describe(profile)}'")
+    elif picture.mode not in ("RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr", "LAB", "HSV"):
+        raise ImageError(f"holds {picture.mode} values; expected a display-encoded 8 or 16-bit image")
+    return np.asarray(picture.convert("RGB")), notes
+
+
+def _bits_per_sample(header: PIL.Image.Image) -> tuple[int, ...]:
+    bits = getattr(header, "tag_v2", {}).get(258, (8,))
+    return bits if isinstance(bits, tuple) else (bits,)
+
+
+def _check_png(data: bytes) -> None:
+    """Walk the chunks: OpenCV gives half a picture for a file that ends early or has wrong bytes."""
+    position = 8
+    view = memoryview(data)
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            break
+        name = data[position + 4 : position + 8]
+        if struct.unpack_from(">I", data, end - 4)[0] != zlib.crc32(view[position + 4 : end - 4]):
+            raise ImageError(f"is damaged: the checksum of its {name!r} chunk is wrong")
+        if name == b"IEND":
+            return
+        position = end
+    raise ImageError("is truncated: the PNG has no end")
