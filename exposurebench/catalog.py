@@ -85,7 +85,9 @@ def load(kind: Kind, name: str) -> Entry:
         RecipeError: no file or variant has that name; the message lists those that there are.
     """
     if name not in names(kind):
-        raise RecipeError(unknown_name(kind.removesuffix("s") if kind != "pairing" else kind, name, names(kind)))
+        raise RecipeError(
+            unknown_name(kind.removesuffix("s") if kind != "pairing" else kind, name, names(kind))
+        )
     stem, _, variant = name.partition("/")
     module = importlib.import_module(f"exposurebench.{kind}.{stem}")
     return Entry(kind, name, module, dict(module.VARIANTS[variant]) if variant else {})

@@ -7,10 +7,10 @@ any shape go through the same lines: the data set, the loss and the metric agree
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias
 
-A = TypeVar("A", bound=Any)
-"""A NumPy array or a torch tensor (or a float, where no ``clip`` is needed)."""
+A: TypeAlias = Any
+"""A NumPy array or a torch tensor (or a float, where no ``clip`` is needed); the same comes back."""
 
 Transfer = Literal["gamma22", "srgb"]
 Weights = tuple[float, float, float]
@@ -61,12 +61,12 @@ def to_light(display: A, transfer: Transfer = "gamma22") -> A:
     Raises:
         ValueError: the transfer function has no such name.
     """
-    return _transfer(transfer)[0](display)  # type: ignore[no-any-return]
+    return _transfer(transfer)[0](display)
 
 
 def to_display(light: A, transfer: Transfer = "gamma22") -> A:
     """Relative light in [0, 1] to display-encoded values in [0, 1]; the inverse of :func:`to_light`."""
-    return _transfer(transfer)[1](light)  # type: ignore[no-any-return]
+    return _transfer(transfer)[1](light)
 
 
 def _transfer(name: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:

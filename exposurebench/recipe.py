@@ -64,7 +64,11 @@ class DatasetRecipe:
 
     def document(self) -> dict[str, Any]:
         """The recipe as stored: flat, resolved, with its schema."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if not f.name.endswith("_settings")}
+        fields = {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if not f.name.endswith("_settings")
+        }
         return {"schema": SCHEMA, **fields, **self.source_settings, **self.pair_settings}
 
 
@@ -81,7 +85,10 @@ def dataset_recipe(document: Mapping[str, Any]) -> DatasetRecipe:
     if "source" not in values:
         mistakes.append(f"source is missing; known: {', '.join(catalog.names('sources'))}")
     entries = {}
-    kinds: tuple[tuple[catalog.Kind, str, str], ...] = (("pairing", "pair", "gamma_clip"), ("sources", "source", ""))
+    kinds: tuple[tuple[catalog.Kind, str, str], ...] = (
+        ("pairing", "pair", "gamma_clip"),
+        ("sources", "source", ""),
+    )
     for kind, key, default in kinds:
         name = str(values.get(key, default))
         if not name:
@@ -112,10 +119,17 @@ def dataset_recipe(document: Mapping[str, Any]) -> DatasetRecipe:
 
 def _check_ranges(recipe: DatasetRecipe) -> None:
     mistakes = []
-    for name, low, high in (("limit", 1, None), ("size", 1, None), ("well_exposed", 0, 1), ("quality", 1, 100)):
+    for name, low, high in (
+        ("limit", 1, None),
+        ("size", 1, None),
+        ("well_exposed", 0, 1),
+        ("quality", 1, 100),
+    ):
         value = getattr(recipe, name)
         if value is not None and (value < low or (high is not None and value > high)):
-            mistakes.append(f"{name} must be {f'at least {low}' if high is None else f'in {low} to {high}'}, not {value}")
+            mistakes.append(
+                f"{name} must be {f'at least {low}' if high is None else f'in {low} to {high}'}, not {value}"
+            )
     if mistakes:
         raise RecipeError("; ".join(mistakes))
 
@@ -197,7 +211,11 @@ def _filled(cls: Any, values: Mapping[str, Any], mistakes: list[str]) -> dict[st
     for item in dataclasses.fields(cls):
         if item.name in values:
             filled[item.name] = _converted(item.name, values[item.name], hints[item.name], mistakes)
-        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING and item.name != "source":
+        elif (
+            item.default is dataclasses.MISSING
+            and item.default_factory is dataclasses.MISSING
+            and item.name != "source"
+        ):
             mistakes.append(f"{item.name} is missing")
     return filled
 
@@ -242,7 +260,9 @@ def _fits(value: Any, annotation: Any) -> bool:
 
 def _spelled(annotation: Any) -> str:
     if _is_union(annotation):
-        return " or ".join(_spelled(option) for option in typing.get_args(annotation) if option is not type(None))
+        return " or ".join(
+            _spelled(option) for option in typing.get_args(annotation) if option is not type(None)
+        )
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(repr(option) for option in typing.get_args(annotation))
     names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}

@@ -49,4 +49,5 @@ def quantize(values: NDArray[Any], bit_depth: int = 8) -> NDArray[Any]:
     """
     top = (1 << bit_depth) - 1
     levels = np.rint(values * values.dtype.type(top))
-    return np.clip(levels, 0, top, out=levels).astype(np.uint8 if bit_depth == 8 else np.uint16)
+    whole: NDArray[Any] = levels.clip(0, top).astype(np.uint8 if bit_depth == 8 else np.uint16)
+    return whole
