@@ -36,8 +36,12 @@ class Entry:
         return functools.partial(function, **self.settings) if self.settings else function
 
     def fact(self, name: str) -> Any:
-        """A constant such as TITLE; a file that lacks one is broken and says so at once."""
-        return getattr(self.module, name)
+        """A constant such as TITLE; a file that lacks one is broken and says so at once.
+
+        Where a variant's facts differ from the file's, ``VARIANT_FACTS`` has them and they win.
+        """
+        own = getattr(self.module, "VARIANT_FACTS", {}).get(self.name.partition("/")[2], {})
+        return own[name] if name in own else getattr(self.module, name)
 
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The settings the function takes, by name: keyword-only parameters are the schema."""
