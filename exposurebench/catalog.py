@@ -30,9 +30,13 @@ class Entry:
     module: ModuleType
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def _public(self) -> str:
+        return "network" if self.kind == "models" else self.name.partition("/")[0]
+
     def function(self, name: str | None = None) -> Callable[..., Any]:
         """The file's public function (or another one of it), with the variant's settings in place."""
-        function = getattr(self.module, name or self.name.partition("/")[0])
+        function = getattr(self.module, name or self._public)
         return functools.partial(function, **self.settings) if self.settings else function
 
     def fact(self, name: str) -> Any:
@@ -45,7 +49,7 @@ class Entry:
 
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The settings the function takes, by name: keyword-only parameters are the schema."""
-        signature = inspect.signature(getattr(self.module, self.name.partition("/")[0]), eval_str=True)
+        signature = inspect.signature(getattr(self.module, self._public), eval_str=True)
         return {n: p for n, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
 
 
@@ -89,9 +93,7 @@ def load(kind: Kind, name: str) -> Entry:
         RecipeError: no file or variant has that name; the message lists those that there are.
     """
     if name not in names(kind):
-        raise RecipeError(
-            unknown_name(kind.removesuffix("s") if kind != "pairing" else kind, name, names(kind))
-        )
+        raise RecipeError(unknown_name(kind.removesuffix("s") if kind != "pairing" else kind, name, names(kind)))
     stem, _, variant = name.partition("/")
     module = importlib.import_module(f"exposurebench.{kind}.{stem}")
     return Entry(kind, name, module, dict(module.VARIANTS[variant]) if variant else {})

@@ -84,9 +84,7 @@ class Dataset:
         import pandas as pd
 
         if split not in self.splits:
-            raise InputError(
-                f"{str(self.folder)!r} has no split {split!r}: it has {', '.join(self.splits) or 'none'}"
-            )
+            raise InputError(f"{str(self.folder)!r} has no split {split!r}: it has {', '.join(self.splits) or 'none'}")
         data = self._manifest(split)
         return pd.read_csv(
             io.BytesIO(data), dtype={"id": str, "scene": str, "source": str, "notes": str, "license": str},
@@ -98,13 +96,9 @@ class Dataset:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise InputError(
-                f"{str(path)!r} cannot be read ({error.strerror}): build the data set again"
-            ) from error
+            raise InputError(f"{str(path)!r} cannot be read ({error.strerror}): build the data set again") from error
         if sha256(data) != self.document["manifest"].get(split):
-            raise InputError(
-                f"{str(path)!r} is not the manifest that dataset.json names: build the data set again"
-            )
+            raise InputError(f"{str(path)!r} is not the manifest that dataset.json names: build the data set again")
         return data
 
     def read_input(self, split: str, row: Mapping[str, Any]) -> Image:
@@ -137,9 +131,7 @@ def load_dataset(folder: str | Path) -> Dataset:
     if not isinstance(document, dict) or document.get("format") != "exposurebench.dataset":
         raise InputError(f"{str(folder / 'dataset.json')!r} does not describe a data set of exposurebench")
     if document.get("schema", 0) > SCHEMA:
-        raise InputError(
-            f"{str(folder)!r} has schema {document['schema']}, newer than {SCHEMA}: update exposurebench"
-        )
+        raise InputError(f"{str(folder)!r} has schema {document['schema']}, newer than {SCHEMA}: update exposurebench")
     return Dataset(folder, document)
 
 
@@ -159,8 +151,7 @@ def torch_dataset(folder: str | Path, split: str = "train") -> TorchDataset[dict
             row = rows[index]
             sides = {"input": dataset.read_input(split, row), "target": dataset.read_target(split, row)}
             planes = {
-                n: torch.from_numpy(np.ascontiguousarray(i.as_float().transpose(2, 0, 1)))
-                for n, i in sides.items()
+                n: torch.from_numpy(np.ascontiguousarray(i.as_float().transpose(2, 0, 1))) for n, i in sides.items()
             }
             return {**planes, "id": row["id"]}
 
@@ -278,9 +269,7 @@ class _Fingerprint:
         self._splits[split].update(f"{' '.join(words)}\n".encode())
 
     def hexdigest(self) -> str:
-        return sha256(
-            "".join(f"{split} {digest.hexdigest()}\n" for split, digest in self._splits.items()).encode()
-        )
+        return sha256("".join(f"{split} {digest.hexdigest()}\n" for split, digest in self._splits.items()).encode())
 
 
 class _Streams:
@@ -296,9 +285,7 @@ class _Streams:
 
     def open(self, name: str) -> io.TextIOWrapper:
         binary = self._stack.enter_context(writing(self._folder / name))
-        text = io.TextIOWrapper(
-            binary, encoding="utf-8", errors="backslashreplace", newline="", write_through=True
-        )
+        text = io.TextIOWrapper(binary, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
         self._stack.callback(text.detach)
         return text
 

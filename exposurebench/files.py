@@ -93,9 +93,7 @@ def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False
 
 def write_json(path: str | os.PathLike[str], document: object, *, durable: bool = False) -> None:
     """Write a JSON document atomically, indented, keys in the order given; NaN is refused."""
-    write_text(
-        path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", durable=durable
-    )
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", durable=durable)
 
 
 def read_json(path: str | os.PathLike[str], what: str) -> Any:

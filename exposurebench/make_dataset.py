@@ -199,9 +199,7 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
             size += length
             digest.update(f"{length}\n".encode())
     if not scenes:
-        raise InputError(
-            f"{recipe.source}: no files in {str(root)!r}: give the photographs' folder with --root"
-        )
+        raise InputError(f"{recipe.source}: no files in {str(root)!r}: give the photographs' folder with --root")
     return Plan(
         recipe, None if root is None else Path(root), scenes, size, digest.hexdigest(), last,
         frozenset(found[counts > 1].tolist()),
@@ -210,9 +208,7 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
 
 def _source(recipe: DatasetRecipe, root: str | Path | None) -> Iterator[Scene]:
     function = catalog.load("sources", recipe.source).function()
-    yield from (
-        function(**recipe.source_settings) if root is None else function(root, **recipe.source_settings)
-    )
+    yield from (function(**recipe.source_settings) if root is None else function(root, **recipe.source_settings))
 
 
 def _chosen(recipe: DatasetRecipe, root: str | Path | None, last: int | None) -> Iterator[Scene]:
@@ -262,9 +258,7 @@ def _prepare(plan: Plan, out: Path) -> bool:
         if not differing and stored.get("source_fingerprint") != wanted["source_fingerprint"]:
             differing = ["the source has other files now"]
         if differing:
-            raise RecipeError(
-                f"{str(out)!r} holds another data set ({'; '.join(differing)}): choose another --out"
-            )
+            raise RecipeError(f"{str(out)!r} holds another data set ({'; '.join(differing)}): choose another --out")
         return True
     if (out / "dataset.json").is_file():
         stored = dataset.load_dataset(out).document["recipe"]
@@ -313,9 +307,7 @@ def _shards(plan: Plan, out: Path, on_error: OnError) -> Iterator[Shard]:
 
 def _build(plan: Plan, out: Path, workers: int, on_error: OnError, progress: bool) -> None:
     shards = _shards(plan, out, on_error)
-    with tqdm(
-        total=plan.scenes, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True
-    ) as bar:
+    with tqdm(total=plan.scenes, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True) as bar:
 
         def unfinished() -> Iterator[Shard]:
             for shard in shards:
@@ -344,9 +336,7 @@ def build_item(shard: Shard) -> dict[str, Any]:
         over, under = badly_exposed_shares(scene.frames[0].pixels) if len(scene.frames) == 1 else (0.0, 0.0)
         numbers = {"overexposed": round(over, 6), "underexposed": round(under, 6)}
         if over + under > recipe.well_exposed:
-            return _rejection(
-                name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers
-            )
+            return _rejection(name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers)
         pairs = make_pairs(recipe, scene)
         rows = dataset.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)
     except (ImageError, ValueError) as error:
@@ -452,13 +442,7 @@ def default_name(recipe: DatasetRecipe) -> str:
     tau = recipe.pair_settings.get("tau")
     if tau is None:
         return f"{recipe.source}-{recipe.pair.replace('/', '-').replace('_', '-')}"
-    text = (
-        "-".join(f"{t:g}" for t in tau)
-        if isinstance(tau, list)
-        else f"{tau:g}"
-        if not isinstance(tau, str)
-        else tau
-    )
+    text = "-".join(f"{t:g}" for t in tau) if isinstance(tau, list) else f"{tau:g}" if not isinstance(tau, str) else tau
     return f"{recipe.source}-tau{text.replace(':', '-').replace(',', '-')}"
 
 
@@ -472,11 +456,7 @@ def canonical_command(recipe: DatasetRecipe) -> str:
     words = ["exposurebench", "make-dataset", recipe.source]
     for item in dataclasses.fields(DatasetRecipe):
         value = getattr(recipe, item.name)
-        if (
-            not item.name.endswith("_settings")
-            and item.name != "source"
-            and value != getattr(plain, item.name)
-        ):
+        if not item.name.endswith("_settings") and item.name != "source" and value != getattr(plain, item.name):
             words += ["--set", f"{item.name}={_toml(value)}"]
     for kind, name, settings in (
         ("pairing", recipe.pair, recipe.pair_settings),
@@ -496,9 +476,7 @@ def _toml(value: Any) -> str:
 # ---- rebuilding and trying -----------------------------------------------------------------------------
 
 
-def rebuild(
-    folder: str | Path, number: int, *, root: str | Path | None = None, seed: int = 0
-) -> Iterator[str]:
+def rebuild(folder: str | Path, number: int, *, root: str | Path | None = None, seed: int = 0) -> Iterator[str]:
     """Build some pairs of a data set again from their sources and say what differs, a line each.
 
     Args:
@@ -553,9 +531,7 @@ class Estimate:
     seconds: float
 
 
-def estimate(
-    recipe: DatasetRecipe, *, root: str | Path | None = None, workers: int = 1, tries: int = 32
-) -> Estimate:
+def estimate(recipe: DatasetRecipe, *, root: str | Path | None = None, workers: int = 1, tries: int = 32) -> Estimate:
     """Build up to 32 scenes spread over the source into a throw-away folder and scale up."""
     import tempfile
 

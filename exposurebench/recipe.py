@@ -64,11 +64,7 @@ class DatasetRecipe:
 
     def document(self) -> dict[str, Any]:
         """The recipe as stored: flat, resolved, with its schema."""
-        fields = {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if not f.name.endswith("_settings")
-        }
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if not f.name.endswith("_settings")}
         return {"schema": SCHEMA, **fields, **self.source_settings, **self.pair_settings}
 
 
@@ -260,9 +256,7 @@ def _fits(value: Any, annotation: Any) -> bool:
 
 def _spelled(annotation: Any) -> str:
     if _is_union(annotation):
-        return " or ".join(
-            _spelled(option) for option in typing.get_args(annotation) if option is not type(None)
-        )
+        return " or ".join(_spelled(option) for option in typing.get_args(annotation) if option is not type(None))
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(repr(option) for option in typing.get_args(annotation))
     names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}

@@ -23,9 +23,7 @@ DARKEST = 1e-12
 """A mean below this counts as this, so that black stays black."""
 
 
-def auto_exposure(
-    evidence: Evidence, *, balanced: bool = False, transfer: Transfer = "gamma22"
-) -> NDArray[np.float32]:
+def auto_exposure(evidence: Evidence, *, balanced: bool = False, transfer: Transfer = "gamma22") -> NDArray[np.float32]:
     """Scale the light so that its mean is middle gray, ``L' = min(1, L * 0.18 / mean(L))``.
 
     The mean is that of the Rec. 709 luminance; with ``balanced`` it is each channel's own, which makes the

@@ -13,16 +13,14 @@ TITLE = "light scaled back by the true threshold"
 TAKES = "srgb"
 GIVES = "srgb"
 REFERENCE = "Le Jeune 2019, Image enhancement with generative adversarial networks, section 3.6"
-NEEDS = ("input", "tau")
+NEEDS = ("input", "tau", "transfer")
 ORACLE = True
-VARIANTS = {"blind": {"tau": 0.75}}
-VARIANT_FACTS = {
-    "blind": {"TITLE": "light scaled back by one threshold, 0.75", "NEEDS": ("input",), "ORACLE": False}
-}
+VARIANTS = {"blind": {"tau": 0.75, "transfer": "gamma22"}}
+VARIANT_FACTS = {"blind": {"TITLE": "light scaled back by one threshold, 0.75", "NEEDS": ("input",), "ORACLE": False}}
 
 
 def inverse_clip(
-    evidence: Evidence, *, tau: float | None = None, transfer: Transfer = "gamma22"
+    evidence: Evidence, *, tau: float | None = None, transfer: Transfer | None = None
 ) -> NDArray[np.float32]:
     """Scale the light back by the clipping threshold, ``y = (tau * x ** 2.2) ** (1 / 2.2)``.
 
@@ -30,10 +28,10 @@ def inverse_clip(
     ``t`` where something was.
 
     Args:
-        evidence: the input, ``(H, W, 3)`` float32, display-encoded, [0, 1], and its true threshold.
+        evidence: the input, ``(H, W, 3)`` float32, display-encoded, [0, 1], its true threshold and transfer.
         tau: one threshold for every input, in (0, 1]; the true one is then not looked at. The variant
             ``blind`` takes 0.75, the middle of the thresholds that paper 0 draws.
-        transfer: how display values and light relate: ``gamma22`` or ``srgb``.
+        transfer: how display values and light relate: ``gamma22`` or ``srgb``; by default the data set's.
 
     Returns:
         ``(H, W, 3)`` float32, display-encoded, [0, 1].
@@ -51,4 +49,6 @@ def inverse_clip(
         tau = evidence.tau
     if tau is None:
         raise ValueError("inverse_clip needs the true tau, which this input lacks: take inverse_clip/blind")
-    return underexpose(evidence.input, tau, transfer).clip(0, 1)
+    if transfer is None:
+        transfer = evidence.transfer or "gamma22"
+    return underexpose(evidence.input, tau, transfer).clip(0, 1)  # type: ignore[no-any-return]

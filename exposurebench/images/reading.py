@@ -78,9 +78,7 @@ def read_image(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
     kind = _kind(data)
     if path.suffix.lower() in RAW_SUFFIXES:
         what = (
-            "JPEG data under a RAW name: rename it to .jpg"
-            if kind == "jpeg"
-            else "a RAW file, which is not read yet"
+            "JPEG data under a RAW name: rename it to .jpg" if kind == "jpeg" else "a RAW file, which is not read yet"
         )
         raise ImageError(f"is {what}")
     if kind in ("OpenEXR", "Radiance HDR"):

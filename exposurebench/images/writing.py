@@ -34,9 +34,7 @@ def encode_image(levels: NDArray[Any], file_format: str = "png", quality: int = 
         return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(levels), quality, colorsubsampling="444"))
     if file_format != "png":
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {file_format!r}")
-    done, data = cv2.imencode(
-        ".png", cv2.cvtColor(levels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
+    done, data = cv2.imencode(".png", cv2.cvtColor(levels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         raise ValueError("the PNG encoder failed")
     return data.tobytes()

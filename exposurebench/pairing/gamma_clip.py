@@ -83,9 +83,7 @@ def gamma_clip(
             else:
                 clipped = _camera(image, value, transfer, noise, np.random.default_rng((seed, number, 1)))
             name = "_".join(
-                part
-                for part in (f"frame{number}" if len(scene.frames) > 1 else "", _suffix(value, thresholds))
-                if part
+                part for part in (f"frame{number}" if len(scene.frames) > 1 else "", _suffix(value, thresholds)) if part
             )
             yield Pair(
                 name=name,
@@ -110,9 +108,7 @@ def overexposure_table(tau: float, transfer: Transfer = "gamma22", bit_depth: in
     return quantize(overexpose(np.arange(top + 1, dtype=np.float64) / top, tau, transfer), bit_depth)
 
 
-def _camera(
-    image: Image, tau: float, transfer: Transfer, noise: float, rng: np.random.Generator
-) -> NDArray[Any]:
+def _camera(image: Image, tau: float, transfer: Transfer, noise: float, rng: np.random.Generator) -> NDArray[Any]:
     top = np.float32((1 << image.bit_depth) - 1)
     values = image.as_float() + (rng.random(image.pixels.shape, dtype=np.float32) - np.float32(0.5)) / top
     clipped = overexpose(values.clip(0, 1), tau, transfer)

@@ -63,7 +63,5 @@ def samples(root: str | Path | None = None) -> Iterator[Scene]:
         if not path.is_file():
             raise MissingError(f"{name} is not in {str(folder)!r}: reinstall scikit-image")
         if sha256_file(path) != digest:
-            raise InputError(
-                f"{str(path)!r} is not the published photograph (SHA-256 differs): reinstall scikit-image"
-            )
+            raise InputError(f"{str(path)!r} is not the published photograph (SHA-256 differs): reinstall scikit-image")
         yield Scene(name, (Frame(path),), split="test", license=terms)

@@ -34,7 +34,9 @@ def picture(height: int = 33, width: int = 47, seed: int = 0) -> np.ndarray:
 def evidence(image: np.ndarray) -> Evidence:
     image = image.copy()
     image.flags.writeable = False
-    return Evidence(image, tau=0.5, training_targets=[picture(9, 11, seed=1), picture(8, 5, seed=2)])
+    return Evidence(
+        image, tau=0.5, transfer="gamma22", training_targets=[picture(9, 11, seed=1), picture(8, 5, seed=2)]
+    )
 
 
 def check_output(output: np.ndarray, image: np.ndarray) -> None:
@@ -59,7 +61,7 @@ def test_facts(name: str) -> None:
     assert type(needs) is tuple
     assert "input" in needs
     assert len(set(needs)) == len(needs)
-    assert set(needs) <= {"input", "tau", "training_targets"}
+    assert set(needs) <= {"input", "tau", "transfer", "training_targets"}
     assert entry.fact("ORACLE") is ("tau" in needs), "the true tau is what a real method cannot know"
     literal = catalog.facts("baselines")[name.partition("/")[0]]
     assert {"TITLE", "TAKES", "GIVES", "REFERENCE", "NEEDS", "ORACLE"} <= set(literal), "not literal"
