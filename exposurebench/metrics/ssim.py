@@ -55,7 +55,7 @@ def ssim(
     Args:
         prediction: ``(N, 3, H, W)``, display-encoded, in [0, 1], float32 or float64.
         target: the same shape and dtype.
-        color: ``rgb`` scores the three channels and takes their mean; ``luma`` scores the BT.601 luma in float
+        color: ``rgb`` scores the three channels and takes their mean; ``luma`` scores a float BT.601 luma
             (``RGB2GRAY``); ``luma8`` rounds it to 8 bits first, as gray files do (no gradient).
         downsample: first average and decimate by ``f = max(1, round(min(H, W) / 256))``, as the authors'
             program does.
