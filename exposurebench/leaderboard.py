@@ -129,7 +129,9 @@ def _mismatches(document: Mapping[str, Any], track: Track) -> list[str]:
         if there != version:
             problems.append(f"{metric} has version {there or 'none'}, the track pins {version}")
     if set(document["protocols"]) - set(track.metrics):
-        problems.append(f"it has metrics that the track lacks: {', '.join(set(document['protocols']) - set(track.metrics))}")
+        problems.append(
+            f"it has metrics that the track lacks: {', '.join(set(document['protocols']) - set(track.metrics))}"
+        )
     return problems
 
 
@@ -137,7 +139,9 @@ def _values(result: Result) -> dict[str, dict[str, Any]]:
     """The summary as an entry holds it, numbers as numbers, nothing where there is none."""
     values = {}
     for row in result.summary.to_dict("records"):
-        numbers = {key: tables.rounded(row[key]) for key in ("value", "low", "high", "noise_floor") if row[key] == row[key]}
+        numbers = {
+            key: tables.rounded(row[key]) for key in ("value", "low", "high", "noise_floor") if row[key] == row[key]
+        }
         values[str(row["metric"])] = {**numbers, "pairs": int(row["pairs"]), "photographs": int(row["photographs"])}
     return values
 
@@ -200,7 +204,9 @@ def check(root: str | Path) -> Iterator[str]:
                 yield f"{where}.csv is not the table that the entry names"
             if _values(entry.result) != entry.document["values"]:
                 yield f"{where}.json has values that its per-image table does not give"
-            if entry.document["already_right"] != tables.harm(entry.result.per_image, list(entry.document["protocols"])):
+            if entry.document["already_right"] != tables.harm(
+                entry.result.per_image, list(entry.document["protocols"])
+            ):
                 yield f"{where}.json says something else about the pairs that were right than its table"
             if entry.document["protocols"] != {m: tables.protocol(m) for m in entry.document["protocols"]}:
                 yield f"{where}.json was measured by another protocol than this program's"

@@ -173,18 +173,14 @@ def bin_numbers(values: ArrayLike, bins: int) -> NDArray[np.int64]:
     return np.minimum((array * bins).astype(np.int64), bins - 1)
 
 
-def _interval(
-    flat: Floats, sizes: Floats, bins: int, level: float, resamples: int, seed: int
-) -> tuple[Floats, Floats]:
+def _interval(flat: Floats, sizes: Floats, bins: int, level: float, resamples: int, seed: int) -> tuple[Floats, Floats]:
     number, total = len(sizes), sizes.sum()
     if number < 2:
         nothing = np.full(flat.shape[1] // bins + 1, math.nan)
         return nothing, nothing
     shares = flat.sum(0) / total
     spread = np.sqrt(((flat - sizes[:, None] * shares) ** 2).sum(0) * number / (number - 1)) / total
-    replicates = [
-        _corrected(w @ flat / (w @ sizes)[:, None], spread, bins) for w in _weights(number, resamples, seed)
-    ]
+    replicates = [_corrected(w @ flat / (w @ sizes)[:, None], spread, bins) for w in _weights(number, resamples, seed)]
     error = _with_mean(np.concatenate(replicates)).std(0)
     unsure = np.where(np.abs(shares) < 4 * spread, 0.22 * spread, 0.0).reshape(-1, bins).sum(-1) / 2
     reach = _critical(level, number - 1) * np.sqrt(error**2 + _with_mean(unsure) ** 2 / 3)

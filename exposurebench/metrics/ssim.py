@@ -111,9 +111,7 @@ def ssim_maps(
     """
     if min(prediction.shape[2:]) < WINDOW_PX:
         height, width = prediction.shape[2:]
-        raise ValueError(
-            f"SSIM needs a window of {WINDOW_PX} px to fit, and {width} x {height} px is smaller"
-        )
+        raise ValueError(f"SSIM needs a window of {WINDOW_PX} px to fit, and {width} x {height} px is smaller")
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     # The variances are needed only as their sum, so four filtered maps do for the five moments.
     moments = torch.stack((prediction, target, prediction**2 + target**2, prediction * target))
