@@ -61,12 +61,12 @@ def to_light(display: A, transfer: Transfer = "gamma22") -> A:
     Raises:
         ValueError: the transfer function has no such name.
     """
-    return _transfer(transfer)[0](display)  # type: ignore[no-any-return]
+    return _transfer(transfer)[0](display)
 
 
 def to_display(light: A, transfer: Transfer = "gamma22") -> A:
     """Relative light in [0, 1] to display-encoded values in [0, 1]; the inverse of :func:`to_light`."""
-    return _transfer(transfer)[1](light)  # type: ignore[no-any-return]
+    return _transfer(transfer)[1](light)
 
 
 def _transfer(name: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
@@ -81,7 +81,7 @@ def weighted(red: A, green: A, blue: A, weights: Weights = REC709) -> A:
     >>> round(weighted(1.0, 1.0, 1.0, HU2018), 12)
     1.0
     """
-    return weights[0] * red + weights[1] * green + weights[2] * blue
+    return red * weights[0] + green * weights[1] + blue * weights[2]
 
 
 def brightest(red: A, green: A, blue: A) -> A:

@@ -115,7 +115,8 @@ def _check_ranges(recipe: DatasetRecipe) -> None:
     for name, low, high in (("limit", 1, None), ("size", 1, None), ("well_exposed", 0, 1), ("quality", 1, 100)):
         value = getattr(recipe, name)
         if value is not None and (value < low or (high is not None and value > high)):
-            mistakes.append(f"{name} must be {f'at least {low}' if high is None else f'in {low} to {high}'}, not {value}")
+            allowed = f"at least {low}" if high is None else f"in {low} to {high}"
+            mistakes.append(f"{name} must be {allowed}, not {value}")
     if mistakes:
         raise RecipeError("; ".join(mistakes))
 
@@ -143,7 +144,7 @@ def read_recipe(name: str | Path, folder: str) -> dict[str, Any]:
         RecipeError: no such recipe, or no TOML.
     """
     path = Path(name)
-    if not path.suffix == ".toml" and not path.exists():
+    if path.suffix != ".toml" and not path.exists():
         path = shipped("recipes") / folder / f"{name}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -197,7 +198,7 @@ def _filled(cls: Any, values: Mapping[str, Any], mistakes: list[str]) -> dict[st
     for item in dataclasses.fields(cls):
         if item.name in values:
             filled[item.name] = _converted(item.name, values[item.name], hints[item.name], mistakes)
-        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING and item.name != "source":
+        elif item.default is item.default_factory is dataclasses.MISSING and item.name != "source":
             mistakes.append(f"{item.name} is missing")
     return filled
 

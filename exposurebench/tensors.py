@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 
-def to_tensor(image: NDArray[Any], dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu") -> torch.Tensor:
+def to_tensor(
+    image: NDArray[Any], dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
+) -> torch.Tensor:
     """An ``(H, W, 3)`` image to a ``(1, 3, H, W)`` tensor; integers become [0, 1].
 
     >>> to_tensor(np.full((4, 5, 3), 255, np.uint8)).shape

@@ -29,8 +29,11 @@ PIXEL_LIMIT = 200_000_000
 """Larger images are refused from their header, before anything is decoded."""
 BYTE_LIMIT = 2 << 30
 RAW_SUFFIXES = frozenset(
-    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 "
-    ".srf .srw .x3f".split()
+    f".{maker}"
+    for maker in (
+        *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "iiq", "kdc", "mef", "mos", "mrw", "nef"),
+        *("nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
+    )
 )
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -77,8 +80,9 @@ def read_image(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
         raise ImageError(f"cannot be opened ({error.strerror})") from error
     kind = _kind(data)
     if path.suffix.lower() in RAW_SUFFIXES:
-        what = "JPEG data under a RAW name: rename it to .jpg" if kind == "jpeg" else "a RAW file, which is not read yet"
-        raise ImageError(f"is {what}")
+        if kind == "jpeg":
+            raise ImageError("is JPEG data under a RAW name: rename it to .jpg")
+        raise ImageError("is a RAW file, which is not read yet")
     if kind in ("OpenEXR", "Radiance HDR"):
         raise ImageError(f"holds scene light ({kind}); expected a display-encoded 8 or 16-bit image")
     try:
