@@ -29,11 +29,10 @@ PIXEL_LIMIT = 200_000_000
 """Larger images are refused from their header, before anything is decoded."""
 BYTE_LIMIT = 2 << 30
 RAW_SUFFIXES = frozenset(
-    f".{maker}"
-    for maker in (
-        *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "iiq", "kdc", "mef", "mos", "mrw", "nef"),
-        *("nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
-    )
+    {
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw"),
+        *(".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    }
 )
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
