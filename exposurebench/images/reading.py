@@ -110,13 +110,14 @@ def _decode(data: bytes, kind: str, pixel_limit: int) -> Image:
         raise ImageError(f"would decode to {width} x {height} pixels, over the limit of {pixel_limit:,}")
     if kind == "png":
         _check_png(data)
+    orientation = header.getexif().get(0x0112, 1)
     levels, notes = _levels(data, kind, header)
     pure = not notes and levels.dtype == np.uint8 and kind in ("jpeg", "png")
-    orientation = header.getexif().get(0x0112, 1)
     if orientation in _ROTATIONS:
-        for step in _ROTATIONS[orientation]:
-            levels = np.fliplr(levels) if step == "flip" else np.rot90(levels)
-        levels = np.ascontiguousarray(levels)
+        if kind != "tiff":  # both decoders turn a TIFF themselves
+            for step in _ROTATIONS[orientation]:
+                levels = np.fliplr(levels) if step == "flip" else np.rot90(levels)
+            levels = np.ascontiguousarray(levels)
         notes.append(f"EXIF orientation {orientation} applied")
         pure = False
     return Image(
