@@ -167,9 +167,10 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not key.strip():
             raise RecipeError(f"--set {pair!r}: expected key=value")
         try:
-            document[key.strip()] = tomllib.loads(f"v = {value}")["v"]
+            parsed = tomllib.loads(f"v = {value}")
         except tomllib.TOMLDecodeError:
-            document[key.strip()] = value
+            parsed = {}
+        document[key.strip()] = parsed["v"] if len(parsed) == 1 else value
     return document
 
 
