@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exposurebench import color, exposure
@@ -102,7 +102,6 @@ def test_brightest_and_darkest_of_any_dtype() -> None:
         np.testing.assert_array_equal(color.darkest(*values), np.min(values, axis=0))
 
 
-@settings(deadline=None)
 @given(st.tuples(*[st.floats(0, 1, width=32)] * 3))
 def test_saturation_is_that_of_the_standard_library(rgb: tuple[float, float, float]) -> None:
     _, _, expected = colorsys.rgb_to_hls(*rgb)

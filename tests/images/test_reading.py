@@ -319,7 +319,7 @@ def test_truncated_anywhere(read: Callable[..., Any], data: bytes) -> None:
             continue
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, len(PNG) - 1), flip=st.integers(1, 255))
 def test_a_flipped_byte_in_a_png_is_refused(read: Callable[..., Any], position: int, flip: int) -> None:
     damaged = bytearray(PNG)
@@ -327,7 +327,7 @@ def test_a_flipped_byte_in_a_png_is_refused(read: Callable[..., Any], position: 
     refused(read, bytes(damaged))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.binary(max_size=200),
     start=st.sampled_from([b"", JPEG[:24], PNG[:33], b"II*\0", b"MM\0*", b"BM", b"GIF89a", b"RIFF\0\0\0\0WEBP"]),

@@ -26,7 +26,7 @@ def test_a_whole_factor_is_the_mean_of_blocks(dtype: type) -> None:
     assert small.file is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(height=st.integers(2, 60), width=st.integers(2, 60), data=st.data())
 def test_shape_mean_and_range(height: int, width: int, data: st.DataObject) -> None:
     image = picture(height, width)

@@ -14,7 +14,7 @@ from exposurebench.images import FORMATS, encode_image, quantize, read_image
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(levels=st.one_of(arrays(np.uint8, SHAPES), arrays(np.uint16, SHAPES)))
 def test_png_keeps_every_level(levels: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "lossless.png"
