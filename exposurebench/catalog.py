@@ -30,18 +30,26 @@ class Entry:
     module: ModuleType
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def _public(self) -> str:
+        return "network" if self.kind == "models" else self.name.partition("/")[0]
+
     def function(self, name: str | None = None) -> Callable[..., Any]:
         """The file's public function (or another one of it), with the variant's settings in place."""
-        function = getattr(self.module, name or self.name.partition("/")[0])
+        function = getattr(self.module, name or self._public)
         return functools.partial(function, **self.settings) if self.settings else function
 
     def fact(self, name: str) -> Any:
-        """A constant such as TITLE; a file that lacks one is broken and says so at once."""
-        return getattr(self.module, name)
+        """A constant such as TITLE; a file that lacks one is broken and says so at once.
+
+        Where a variant's facts differ from the file's, ``VARIANT_FACTS`` has them and they win.
+        """
+        own = getattr(self.module, "VARIANT_FACTS", {}).get(self.name.partition("/")[2], {})
+        return own[name] if name in own else getattr(self.module, name)
 
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The settings the function takes, by name: keyword-only parameters are the schema."""
-        signature = inspect.signature(getattr(self.module, self.name.partition("/")[0]), eval_str=True)
+        signature = inspect.signature(getattr(self.module, self._public), eval_str=True)
         return {n: p for n, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
 
 

@@ -7,10 +7,10 @@ any shape go through the same lines: the data set, the loss and the metric agree
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias
 
-A = TypeVar("A", bound=Any)
-"""A NumPy array or a torch tensor (or a float, where no ``clip`` is needed)."""
+A: TypeAlias = Any
+"""A NumPy array or a torch tensor (or a float, where no ``clip`` is needed); the same comes back."""
 
 Transfer = Literal["gamma22", "srgb"]
 Weights = tuple[float, float, float]
@@ -81,7 +81,7 @@ def weighted(red: A, green: A, blue: A, weights: Weights = REC709) -> A:
     >>> round(weighted(1.0, 1.0, 1.0, HU2018), 12)
     1.0
     """
-    return red * weights[0] + green * weights[1] + blue * weights[2]
+    return weights[0] * red + weights[1] * green + weights[2] * blue
 
 
 def brightest(red: A, green: A, blue: A) -> A:

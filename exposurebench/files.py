@@ -9,8 +9,9 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from exposurebench.errors import InputError, StorageError
 
@@ -53,28 +54,36 @@ def write_bytes(path: str | os.PathLike[str], data: bytes | memoryview, *, durab
     ...     (Path(folder) / "a" / "b.txt").read_bytes()
     b'light'
     """
+    with writing(path, durable=durable) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[BinaryIO]:
+    """The same for a file that is written piece by piece: it appears whole when the block ends, or not at all."""
     name = os.fspath(path)
     folder, base = os.path.split(name)
     temporary = os.path.join(folder, f".{base}.tmp")
     try:
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            stream = open(temporary, "wb")  # noqa: SIM115
         except FileNotFoundError:
             make_folder(folder)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            stream = open(temporary, "wb")  # noqa: SIM115
+        with stream:
+            yield stream
             if durable:
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+                stream.flush()
+                os.fsync(stream.fileno())
         os.replace(temporary, name)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise storage_error(path, error) from error
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
@@ -117,7 +126,7 @@ def sha256(data: bytes | memoryview) -> str:
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file, read in pieces."""
-    with open(path, "rb") as stream:  # noqa: PTH123 - takes any path-like
+    with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 from exposurebench import catalog
 from exposurebench.errors import RecipeError, unknown_name
 from exposurebench.files import shipped
-from exposurebench.images.resizing import Crop
 
 SCHEMA = 1
 """The version of every stored format; a reader refuses a newer one and reads every older one."""
@@ -54,7 +53,7 @@ class DatasetRecipe:
     seed: int = 0
     limit: int | None = None
     size: int | None = None
-    crop: Crop = "none"
+    crop: typing.Literal["none", "center", "random"] = "none"
     split: str = "official"
     well_exposed: float = 0.05
     format: typing.Literal["png", "jpg"] = "png"
@@ -81,7 +80,10 @@ def dataset_recipe(document: Mapping[str, Any]) -> DatasetRecipe:
     if "source" not in values:
         mistakes.append(f"source is missing; known: {', '.join(catalog.names('sources'))}")
     entries = {}
-    kinds: tuple[tuple[catalog.Kind, str, str], ...] = (("pairing", "pair", "gamma_clip"), ("sources", "source", ""))
+    kinds: tuple[tuple[catalog.Kind, str, str], ...] = (
+        ("pairing", "pair", "gamma_clip"),
+        ("sources", "source", ""),
+    )
     for kind, key, default in kinds:
         name = str(values.get(key, default))
         if not name:
@@ -112,11 +114,17 @@ def dataset_recipe(document: Mapping[str, Any]) -> DatasetRecipe:
 
 def _check_ranges(recipe: DatasetRecipe) -> None:
     mistakes = []
-    for name, low, high in (("limit", 1, None), ("size", 1, None), ("well_exposed", 0, 1), ("quality", 1, 100)):
+    for name, low, high in (
+        ("limit", 1, None),
+        ("size", 1, None),
+        ("well_exposed", 0, 1),
+        ("quality", 1, 100),
+    ):
         value = getattr(recipe, name)
         if value is not None and (value < low or (high is not None and value > high)):
-            allowed = f"at least {low}" if high is None else f"in {low} to {high}"
-            mistakes.append(f"{name} must be {allowed}, not {value}")
+            mistakes.append(
+                f"{name} must be {f'at least {low}' if high is None else f'in {low} to {high}'}, not {value}"
+            )
     if mistakes:
         raise RecipeError("; ".join(mistakes))
 
@@ -199,7 +207,11 @@ def _filled(cls: Any, values: Mapping[str, Any], mistakes: list[str]) -> dict[st
     for item in dataclasses.fields(cls):
         if item.name in values:
             filled[item.name] = _converted(item.name, values[item.name], hints[item.name], mistakes)
-        elif item.default is item.default_factory is dataclasses.MISSING and item.name != "source":
+        elif (
+            item.default is dataclasses.MISSING
+            and item.default_factory is dataclasses.MISSING
+            and item.name != "source"
+        ):
             mistakes.append(f"{item.name} is missing")
     return filled
 

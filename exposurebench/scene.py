@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exposurebench.color import Transfer
 from exposurebench.images import Image, read_image, resize
 from exposurebench.images.resizing import Crop
 
@@ -64,9 +65,7 @@ class Scene:
         Raises:
             ImageError: a frame is smaller than asked.
         """
-        return replace(
-            self, frames=tuple(replace(f, image=resize(f.pixels, size, crop, seed)) for f in self.frames)
-        )
+        return replace(self, frames=tuple(replace(f, image=resize(f.pixels, size, crop, seed)) for f in self.frames))
 
 
 @dataclass(frozen=True)
@@ -95,9 +94,11 @@ class Evidence:
     Attributes:
         input: ``(H, W, 3)`` float32, display-encoded, [0, 1].
         tau: the true clipping threshold, for methods that declare ``tau``.
+        transfer: how display values and light relate in this data set, for methods that declare ``transfer``.
         training_targets: well-exposed photographs, read one by one, for methods that declare them.
     """
 
     input: NDArray[np.float32]
     tau: float | None = None
+    transfer: Transfer | None = None
     training_targets: Iterable[NDArray[np.float32]] | None = None

@@ -26,6 +26,8 @@ PACKAGE = ROOT / "exposurebench"
 # Every room, its row, and its half: "numpy" never imports torch, "torch" never imports images, "neither" neither.
 ROOMS: dict[str, tuple[int, str]] = {
     "cli": (5, ""),
+    "__main__": (5, ""),
+    "quickstart": (4, ""),
     **dict.fromkeys(("make_dataset", "train", "predict", "evaluate", "compare", "leaderboard", "report"), (4, "")),
     **dict.fromkeys(("dataset", "export", "engine", "splits", "registration"), (3, "numpy")),
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
@@ -164,8 +166,8 @@ def test_the_two_halves_stay_apart() -> None:
     wrong = []
     for module in modules():
         forbidden = FORBIDDEN[ROOMS[room(module)][1]] if room(module) else TORCH | PIXELS
-        for name, at_top, _ in imported(module):
-            excused = room(module) == "dataset" and not at_top and touches(name, TORCH)
+        for name, at_top, runs in imported(module):
+            excused = room(module) == "dataset" and not (at_top and runs) and touches(name, TORCH)
             if touches(name, forbidden) and not touches(module, forbidden) and not excused:
                 wrong.append(f"{module} imports {name}")
     assert not wrong, "\n".join(wrong)
@@ -250,14 +252,17 @@ def file_writes(tree: ast.AST) -> Iterator[str]:
         name = last_name(node.func)
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
         into_stream = any(isinstance(a, ast.Name) and a.id in scope.streams for a in arguments)
+        if any(ast.unparse(a) == "os.devnull" for a in arguments):
+            continue
         if isinstance(node.func, ast.Name) and name in scope.ours:
             continue  # our own function of that name
         if isinstance(node.func, ast.Attribute) and last_name(node.func.value) in scope.ours:
             continue
+        gives_text = name.startswith("to_") and not node.args and "path_or_buf" not in {k.arg for k in node.keywords}
         modes = [a.value for a in arguments if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         if (
             (name in PATH_WRITERS and isinstance(node.func, ast.Attribute))
-            or (name in SAVERS and arguments and not into_stream)
+            or (name in SAVERS and not into_stream and not gives_text)
             or (name in OPENERS and not into_stream and any(MODE.fullmatch(mode) for mode in modes))
             or (name == "open" and any("O_" in ast.unparse(a) and "O_RDONLY" not in ast.unparse(a) for a in arguments))
         ):
@@ -274,6 +279,7 @@ def file_writes(tree: ast.AST) -> Iterator[str]:
         "np.save(path, x)",
         "table.to_csv(path)",
         "table.to_csv(folder / 'a.csv', index=False)",
+        "table.to_csv(path_or_buf=path)",
         "open('a', 'w')",
         "open(path, mode='ab')",
         "path.open('wb')",
@@ -301,6 +307,8 @@ def test_the_write_reader_catches(code: str) -> None:
         "with io.BytesIO() as stream:\n    torch.save(state, stream)",
         "from exposurebench.files import writing\nwith writing(path) as stream:\n    np.save(stream, x)",
         "text = table.to_csv()",
+        "text = table.to_csv(index=False)",
+        "os.open(os.devnull, os.O_WRONLY)",
         "from exposurebench.files import write_bytes\nwrite_bytes(path, data)",
         "from exposurebench import files\nfiles.write_text(path, text)",
         "json.dumps(document)",
@@ -313,7 +321,8 @@ def test_the_write_reader_lets_pass(code: str) -> None:
 
 def test_files_are_written_by_the_one_atomic_writer() -> None:
     excused = {"exposurebench.files", "exposurebench.download"}  # a download is resumed, so it grows in place
-    wrong = [f"{m}, {w}" for m, tree in modules().items() if m not in excused for w in file_writes(tree)]
+    found = [f"{m}, {w}" for m, tree in modules().items() if m not in excused for w in file_writes(tree)]
+    wrong = [write for write in found if "'lock'" not in write]  # a lock is held, nothing is written into it
     assert not wrong, "\n".join(wrong)
 
 
@@ -436,6 +445,7 @@ def commands() -> list[tuple[str, ...]]:
     if importlib.util.find_spec("exposurebench.cli") is None:
         pytest.skip("there is no command line yet")
     import click
+
     import exposurebench.cli
 
     if not hasattr(exposurebench.cli, "main"):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from exposurebench import recipe
 from exposurebench.errors import RecipeError
+from exposurebench.images import FORMATS
+from exposurebench.images.resizing import Crop
 from exposurebench.recipe import dataset_recipe, draw, fill, parse_settings, read_recipe
 
 
@@ -29,6 +31,13 @@ def test_defaults_are_resolved() -> None:
     assert made.source_settings == {"license": "not stated"}
     assert "seed" not in made.pair_settings, "drawn per pair"
     assert made.document()["schema"] == 1
+
+
+def test_the_choices_are_those_of_the_images() -> None:
+    """The recipe spells them out, so that reading one does not load every image library."""
+    hints = get_type_hints(recipe.DatasetRecipe)
+    assert get_args(hints["crop"]) == get_args(Crop)
+    assert get_args(hints["format"]) == FORMATS
 
 
 def test_settings_go_to_their_plug_in() -> None:

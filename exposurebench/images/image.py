@@ -48,5 +48,6 @@ def quantize(values: NDArray[Any], bit_depth: int = 8) -> NDArray[Any]:
     [0, 128, 255]
     """
     top = (1 << bit_depth) - 1
-    levels: NDArray[Any] = np.rint(values * values.dtype.type(top))
-    return levels.clip(0, top, out=levels).astype(np.uint8 if bit_depth == 8 else np.uint16)
+    levels = np.rint(values * values.dtype.type(top))
+    whole: NDArray[Any] = levels.clip(0, top).astype(np.uint8 if bit_depth == 8 else np.uint16)
+    return whole

@@ -42,8 +42,9 @@ def convert_to_srgb(image: PIL.Image.Image, profile: bytes) -> PIL.Image.Image:
     try:
         return _transform(profile, image.mode).apply(image)
     except (ImageCms.PyCMSError, ValueError) as error:
-        reason = f"its ICC profile does not fit a {image.mode} picture ({error})"
-        raise ImageError(f"{reason}: convert it to sRGB") from error
+        raise ImageError(
+            f"its ICC profile does not fit a {image.mode} picture ({error}): convert it to sRGB"
+        ) from error
 
 
 @lru_cache(maxsize=64)

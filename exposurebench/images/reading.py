@@ -79,9 +79,10 @@ def read_image(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
         raise ImageError(f"cannot be opened ({error.strerror})") from error
     kind = _kind(data)
     if path.suffix.lower() in RAW_SUFFIXES:
-        if kind == "jpeg":
-            raise ImageError("is JPEG data under a RAW name: rename it to .jpg")
-        raise ImageError("is a RAW file, which is not read yet")
+        what = (
+            "JPEG data under a RAW name: rename it to .jpg" if kind == "jpeg" else "a RAW file, which is not read yet"
+        )
+        raise ImageError(f"is {what}")
     if kind in ("OpenEXR", "Radiance HDR"):
         raise ImageError(f"holds scene light ({kind}); expected a display-encoded 8 or 16-bit image")
     try:

@@ -85,9 +85,7 @@ def gamma_clip(
             else:
                 clipped = _camera(image, value, transfer, noise, np.random.default_rng((seed, number, 1)))
             name = "_".join(
-                part
-                for part in (f"frame{number}" if len(scene.frames) > 1 else "", _suffix(value, thresholds))
-                if part
+                part for part in (f"frame{number}" if len(scene.frames) > 1 else "", _suffix(value, thresholds)) if part
             )
             yield Pair(
                 name=name,

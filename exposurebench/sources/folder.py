@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from exposurebench.errors import MissingError
+from exposurebench.errors import InputError, MissingError
 from exposurebench.scene import Frame, Scene
 
 TITLE = "any tree of photographs"
@@ -16,7 +16,7 @@ CITATION = ""
 LAYOUT = "any files below the folder; hidden ones are passed over, links to folders are followed once"
 
 
-def folder(root: str | Path, *, license: str = LICENSE) -> Iterator[Scene]:
+def folder(root: str | Path, *, license: str = LICENSE) -> Iterator[Scene]:  # noqa: A002 - the setting's name
     """Every file below a folder, one scene each, in the order of their names.
 
     What a file holds is decided on reading; files that are no images are listed as rejected.
@@ -27,6 +27,7 @@ def folder(root: str | Path, *, license: str = LICENSE) -> Iterator[Scene]:
 
     Raises:
         MissingError: there is no such folder.
+        InputError: a folder in it cannot be listed.
     """
     root = Path(root)
     if not root.is_dir():
@@ -36,26 +37,41 @@ def folder(root: str | Path, *, license: str = LICENSE) -> Iterator[Scene]:
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Files below a folder in the order of their names, without hidden ones; a link that leads back is not followed."""
-    yield from _walk(str(root), (os.path.realpath(root),))
+    """Files below a folder in the order of their names, without hidden ones; no folder is entered twice.
 
-
-def scene_name(path: Path, root: Path) -> str:
-    """The relative path with forward slashes; the suffix stays, so that a.jpg and a.png are two scenes."""
-    return path.relative_to(root).as_posix()
-
-
-def _walk(folder: str, above: tuple[str, ...]) -> Iterator[Path]:
-    with os.scandir(folder) as listing:
-        entries = sorted((e.name, _is_folder(e)) for e in listing if not e.name.startswith("."))
-    for name, is_folder in entries:
-        path = os.path.join(folder, name)
+    Raises:
+        InputError: a folder cannot be listed.
+    """
+    entered = set()
+    waiting = [(str(root), True)]
+    while waiting:
+        path, is_folder = waiting.pop()
         if not is_folder:
             yield Path(path)
             continue
-        real = os.path.realpath(path)
-        if real not in above:
-            yield from _walk(path, (*above, real))
+        try:
+            status = os.stat(path)
+            identity = (status.st_dev, status.st_ino)
+            if identity not in entered:
+                entered.add(identity)
+                with os.scandir(path) as listing:
+                    found = [(e.path, _is_folder(e)) for e in listing if not e.name.startswith(".")]
+                waiting.extend(sorted(found, reverse=True))
+        except OSError as error:
+            raise InputError(f"the folder {path!r} cannot be listed ({error.strerror})") from error
+
+
+def scene_name(path: Path, root: Path) -> str:
+    """The relative path with forward slashes; the suffix stays, so that a.jpg and a.png are two scenes.
+
+    Bytes that are no UTF-8 are written as ``\\xe9``, and a backslash is doubled, so that every name can be
+    stored as text and no two files share one.
+
+    >>> scene_name(Path("photos/b/café.jpg"), Path("photos"))
+    'b/café.jpg'
+    """
+    raw = os.fsencode(path.relative_to(root).as_posix())
+    return raw.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

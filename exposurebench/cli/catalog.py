@@ -1,0 +1,42 @@
+"""exposurebench sources, baselines, models, metrics: what there is, read from the files without importing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from exposurebench.cli import options
+
+_FACTS = {
+    "sources": ("title", "license", "url"),
+    "baselines": ("title", "needs", "reference"),
+    "models": ("title", "parameters", "field_of_view", "paper"),
+    "metrics": ("title", "unit", "range", "better", "reference"),
+}
+
+
+def _listing(kind: str) -> Callable[..., None]:
+    @click.command(kind, help=f"List the {kind}: what they are and where they come from.")
+    @options.as_json
+    def command(as_json: bool) -> None:
+        from exposurebench import catalog
+
+        found = {}
+        for name in catalog.names(kind):  # type: ignore[arg-type]
+            stem, _, variant = name.partition("/")
+            constants = catalog.facts(kind)[stem]  # type: ignore[arg-type]
+            constants = {**constants, **constants.get("VARIANT_FACTS", {}).get(variant, {})}
+            found[name] = {fact: constants.get(fact.upper()) for fact in _FACTS[kind]}
+        if as_json:
+            options.emit(found)
+            return
+        for name, facts in found.items():
+            click.echo(click.style(name, bold=True) + f": {facts['title']}")
+            detail = "; ".join(f"{fact.replace('_', ' ')}: {facts[fact]}" for fact in _FACTS[kind][1:] if facts[fact])
+            click.echo(f"    {detail}")
+
+    return command
+
+
+sources, baselines, models, metrics = (_listing(kind) for kind in _FACTS)

@@ -1,0 +1,96 @@
+"""exposurebench make-dataset"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exposurebench.cli import options
+
+
+@click.command("make-dataset")
+@click.argument("source", required=False)
+@options.folder("--root", help="The source's folder; by default data/SOURCE.")
+@options.folder("--out", help="The data set's folder; by default datasets/ and a name made of the settings.")
+@click.option("--recipe", metavar="FILE|NAME", help="Read a recipe first; flags and --set come on top.")
+@click.option("--pair", metavar="NAME", help="How a scene becomes pairs; --tau alone means gamma_clip.")
+@click.option("--tau", metavar="T|A:B|T,T", help="Clip light above this threshold; A:B draws one per photograph.")
+@click.option("--size", type=int, help="Shrink the short side to so many pixels.")
+@click.option("--crop", type=click.Choice(["none", "center", "random"]), help="Cut a square.")
+@click.option("--split", metavar="RULE", help="official, train, val, test, or train=0.8,val=0.1,test=0.1.")
+@click.option("--limit", type=int, help="Read only so many photographs, drawn evenly by the seed.")
+@click.option("--seed", type=int, help="Every random number follows from it.")
+@click.option("--format", "file_format", type=click.Choice(["png", "jpg"]), help="What inputs are written as.")
+@click.option("--quality", type=int, help="JPEG quality.")
+@click.option("--well-exposed", type=float, metavar="SHARE", help="Largest share of clipped pixels; 1 keeps all. [0.05]")
+@options.settings
+@options.workers
+@click.option("--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True)
+@click.option("--download", is_flag=True, help="Fetch what the source offers to fetch.")
+@click.option("--offline", is_flag=True, help="Never use the network.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, from a few photographs.")
+@options.as_json
+def make_dataset(
+    source: str | None,
+    root: Path | None,
+    out: Path | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    workers: int | None,
+    on_error: Any,
+    download: bool,
+    offline: bool,
+    dry_run: bool,
+    as_json: bool,
+    file_format: str | None,
+    **flags: Any,
+) -> int:
+    """Build a paired data set out of SOURCE (see `exposurebench sources`).
+
+    Run it again after an interruption: it goes on where it was, and the finished folder is the same.
+    """
+    from exposurebench import catalog
+    from exposurebench.make_dataset import canonical_command, default_name, estimate
+    from exposurebench.make_dataset import make_dataset as build
+    from exposurebench.recipe import dataset_recipe, parse_settings, read_recipe
+
+    document = read_recipe(recipe, "datasets") if recipe else {}
+    document |= {"source": source} if source else {}
+    document |= {key: value for key, value in {**flags, "format": file_format}.items() if value is not None}
+    if isinstance(document.get("tau"), str):
+        document |= parse_settings([f"tau={document['tau']}"])
+    resolved = dataset_recipe(document | parse_settings(settings))
+    if root is None and resolved.source != "samples":
+        root = Path("data") / resolved.source
+    out = out or Path("datasets") / default_name(resolved)
+    workers = workers or os.cpu_count() or 1
+    if download:
+        catalog.load("sources", resolved.source).function("fetch")(root, offline=offline, progress=True)
+    if dry_run:
+        return _show_estimate(estimate(resolved, root=root, workers=workers), workers, as_json)
+    built = build(resolved, out, root=root, workers=workers, on_error=on_error, progress=not as_json)
+    about = built.dataset.document
+    if as_json:
+        options.emit({"out": str(out), "seconds": round(built.seconds, 3), **about})
+    else:
+        pairs = ", ".join(f"{n['pairs']} {split}" for split, n in about["counts"].items())
+        click.echo(f"{out}: {pairs} pairs from {built.scenes} photographs in {built.seconds:.1f} s")
+        for kind, number in about["rejected"].items():
+            click.echo(f"  left out: {number} {kind} (see {out / 'rejected.csv'})")
+        click.echo(f"  card: {out / 'README.md'}\n  made by: {canonical_command(resolved)}")
+    return 1 if built.failed else 0
+
+
+def _show_estimate(found: Any, workers: int, as_json: bool) -> int:
+    if as_json:
+        options.emit(asdict(found))
+    else:
+        click.echo(
+            f"would read {found.scenes} photographs ({found.source_bytes / 1e6:.1f} MB), keep about {found.kept}, write "
+            f"{found.files} files (about {found.bytes / 1e6:.0f} MB), {found.seconds:.0f} s on {workers} workers"
+        )
+    return 0

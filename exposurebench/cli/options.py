@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+settings = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; may be given several times."
+)
+workers = click.option(
+    "--workers", type=click.IntRange(1), default=None, help="Processes or threads; by default one for each core."
+)
+split = click.option("--split", default="test", show_default=True, help="Which pairs: train, val or test.")
+device = click.option("--device", default="cpu", show_default=True, help="Where a network runs: cpu, cuda, ...")
+
+
+def folder(name: str, **more: Any) -> Callable[[F], F]:
+    """An option that takes a path."""
+    return click.option(name, type=click.Path(path_type=Path), **more)
+
+
+def emit(document: Any) -> None:
+    """The one JSON document of a command."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))

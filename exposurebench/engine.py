@@ -1,0 +1,132 @@
+"""Where work runs: in this process, or in a pool of processes that survives the loss of any of them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+ATTEMPTS = 3
+"""A task that ends its process so often is given up."""
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+
+
+def run(
+    work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> Iterator[tuple[Task, Result | BrokenProcessPool]]:
+    """Do independent tasks and yield each with its result, in the order in which they finish.
+
+    Tasks are taken from the iterable as workers get free, so it may be longer than memory. A process that
+    is killed costs its task one of three attempts; tasks that were under way beside it are tried again
+    alone, so that the one to blame is known.
+
+    Args:
+        work: a function that can be imported by name in another process.
+        tasks: what it is called with.
+        workers: how many processes; with 1 everything runs in this one.
+
+    Yields:
+        The task and its result, or the :class:`BrokenProcessPool` that its third crash raised. What
+        ``work`` raises is raised here.
+    """
+    if workers <= 1:
+        for task in tasks:
+            yield task, work(task)
+        return
+    queue = iter(tasks)
+    suspects: list[Task] = []
+    while True:
+        broken = yield from _pooled(work, queue, workers, suspects)
+        for task in suspects:
+            yield task, _alone(work, task)
+        suspects.clear()
+        if not broken:
+            return
+
+
+def _pooled(
+    work: Callable[[Task], Result], queue: Iterator[Task], workers: int, suspects: list[Task]
+) -> Generator[tuple[Task, Result], None, bool]:
+    """Run until the queue is empty (False) or a process died (True; what was under way goes to suspects)."""
+    with _pool(workers) as pool:
+        running: dict[Future[Result], Task] = {}
+        broken = False
+        while True:
+            if not broken:
+                for task in itertools.islice(queue, 2 * workers - len(running)):
+                    try:
+                        running[pool.submit(work, task)] = task
+                    except BrokenProcessPool:
+                        suspects.append(task)
+                        broken = True
+                        break
+            if not running:
+                return broken
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                task = running.pop(future)
+                try:
+                    result = future.result()
+                except BrokenProcessPool:
+                    suspects.append(task)
+                    broken = True
+                else:
+                    yield task, result
+
+
+def _alone(work: Callable[[Task], Result], task: Task) -> Result | BrokenProcessPool:
+    crash = BrokenProcessPool("its process ended")
+    for _ in range(ATTEMPTS - 1):
+        with _pool(1) as pool:
+            try:
+                return pool.submit(work, task).result()
+            except BrokenProcessPool as error:
+                crash = error
+    return crash
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    try:
+        yield pool
+    except BaseException:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, hold OpenCV to one thread, and end when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import cv2
+
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

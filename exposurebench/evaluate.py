@@ -1,0 +1,225 @@
+"""A method and a data set in, a per-image table and its summary out."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+
+from exposurebench import __version__, catalog, tables
+from exposurebench.dataset import Dataset, load_dataset
+from exposurebench.errors import InputError, ModelError
+from exposurebench.files import read_json, write_json
+from exposurebench.predict import Method, TrainingTargets, corrected, open_method, open_predictions
+from exposurebench.recipe import SCHEMA, draw
+from exposurebench.tensors import to_tensor
+
+METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
+"""What is measured when nobody says."""
+FORMAT = "exposurebench.result"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an evaluation found.
+
+    Attributes:
+        document: the method, the data, the protocols, the versions: everything the numbers depend on.
+        per_image: a row a pair: id, scene, split, whether the input was right already, every value.
+        summary: a row a metric: value, 95 % interval over photographs, noise floor.
+    """
+
+    document: Mapping[str, Any]
+    per_image: pd.DataFrame
+    summary: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """What the method is called."""
+        return str(self.document["name"])
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that were measured, in order."""
+        return list(self.document["protocols"])
+
+
+def evaluate(
+    what: str | None,
+    dataset: str | Path,
+    *,
+    split: str = "test",
+    predictions: str | Path | None = None,
+    name: str | None = None,
+    metrics: Sequence[str] = METRICS,
+    training: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    limit: int | None = None,
+    workers: int | None = None,
+) -> Result:
+    """Score a method on the pairs of a data set.
+
+    Args:
+        what: ``baseline:NAME`` or a checkpoint's path; None with ``predictions``.
+        dataset: a finished data set's folder.
+        split: which pairs.
+        predictions: a folder of images that another program made.
+        name: what the method is called in tables; by default its own name.
+        metrics: names of ``metrics/``, variants included.
+        training: the data set whose train split gives training targets; by default this one, if it has one.
+        settings: of a baseline.
+        device: where a network runs.
+        limit: only the first so many pairs.
+        workers: threads; by default one for each core. Scores do not depend on it.
+
+    Raises:
+        ExposureBenchError: the method, the data set or a prediction cannot be used.
+
+    Example:
+        >>> result = evaluate("baseline:identity", "datasets/samples-tau0.5")  # doctest: +SKIP
+        >>> result.summary[["metric", "value", "low", "high"]]  # doctest: +SKIP
+    """
+    opened = load_dataset(dataset)
+    rows = opened.rows(split)[:limit]
+    for metric in metrics:
+        catalog.load("metrics", metric)
+    method = _method(what, predictions, name, opened, training, settings, device, rows)
+    per_image = pd.DataFrame(_scored(method, opened, split, rows, metrics, workers))
+    document = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "name": name or method.name,
+        "method": dict(method.facts),
+        "dataset": {
+            "name": opened.name,
+            "title": opened.document["title"],
+            "command": opened.document["command"],
+            "pixels": opened.pixels,
+            "split": split,
+            "pairs": len(rows),
+            "complete": limit is None or limit >= opened.document["counts"][split]["pairs"],
+        },
+        "protocols": {metric: tables.protocol(metric) for metric in metrics},
+        "already_right": tables.harm(per_image, metrics),
+        "versions": {
+            "exposurebench": __version__,
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "python": platform.python_version(),
+        },
+        "hardware": f"{device}, {platform.machine()}, {os.cpu_count()} cores",
+    }
+    return Result(document, per_image, tables.summarize(per_image, metrics))
+
+
+def _method(
+    what: str | None,
+    predictions: str | Path | None,
+    name: str | None,
+    opened: Dataset,
+    training: str | Path | None,
+    settings: Mapping[str, Any] | None,
+    device: str,
+    rows: Sequence[Mapping[str, Any]],
+) -> Method:
+    if (what is None) == (predictions is None):
+        raise InputError("expected one of: a checkpoint, baseline:NAME, or --predictions DIR")
+    if predictions is not None:
+        return open_predictions(predictions, name or Path(predictions).name, rows)
+    targets = None
+    if training is not None or "train" in opened.splits:
+        other = opened if training is None else load_dataset(training)
+        targets = TrainingTargets(other, "train" if "train" in other.splits else other.splits[0])
+    return open_method(str(what), training=targets, settings=settings, device=device)
+
+
+def _scored(
+    method: Method,
+    opened: Dataset,
+    split: str,
+    rows: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str],
+    workers: int | None,
+) -> Iterator[dict[str, Any]]:
+    """Score every pair; images are read, corrected and measured in threads, each holding its libraries to one core."""
+
+    def work(row: Mapping[str, Any]) -> dict[str, Any]:
+        return _score_pair(method, opened, split, row, metrics)
+
+    with _one_thread_each(), ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        yield from pool.map(work, rows)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(torch_threads)
+        cv2.setNumThreads(cv2_threads)
+
+
+def _score_pair(
+    method: Method, opened: Dataset, split: str, row: Mapping[str, Any], metrics: Sequence[str]
+) -> dict[str, Any]:
+    given, target = opened.read_input(split, row), opened.read_target(split, row)
+    levels = corrected(method, given.as_float(), row, target.bit_depth)
+    if levels.shape != target.pixels.shape:
+        raise ModelError(
+            f"{row['id']}: the prediction has {levels.shape[1]} x {levels.shape[0]} pixels, the target not"
+        )
+    unchanged = given.pixels.shape == target.pixels.shape and bool(np.array_equal(given.pixels, target.pixels))
+    scored: dict[str, Any] = {"id": row["id"], "scene": row["scene"], "split": split, "unchanged": unchanged}
+    sides = {"prediction": to_tensor(levels, torch.float64), "target": to_tensor(target.pixels, torch.float64)}
+    for metric in metrics:
+        entry = catalog.load("metrics", metric)
+        if not tables.is_per_set(metric):
+            value = entry.function()(sides["prediction"], sides["target"])
+            scored[metric] = tables.rounded(value.item())
+            continue
+        for side, images in sides.items():
+            seeded = {"seeds": [draw(0, metric, row["id"])]} if metric.endswith("hu2018") else {}
+            for column, values in entry.function("statistics")(images, **seeded).items():
+                numbers = [tables.rounded(v) for v in values[0].reshape(-1).tolist()]
+                cell = numbers[0] if len(numbers) == 1 else " ".join(map(str, numbers))
+                scored[f"{metric}:{side}:{column}"] = cell
+    return scored
+
+
+def write_result(result: Result, out: str | Path) -> None:
+    """Write ``per_image.csv``, ``summary.csv`` and ``result.json`` (last, so its presence means complete)."""
+    out = Path(out)
+    tables.write_table(out / "per_image.csv", result.per_image)
+    tables.write_table(out / "summary.csv", result.summary)
+    write_json(out / "result.json", result.document)
+
+
+def read_result(folder: str | Path) -> Result:
+    """Read a result; the summary is derived from the per-image table again.
+
+    Raises:
+        InputError: it is missing, incomplete or written by a newer program.
+    """
+    folder = Path(folder)
+    document = read_json(folder / "result.json", "the result of an evaluation")
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InputError(f"{str(folder / 'result.json')!r} is not the result of an evaluation")
+    if document.get("schema", 0) > SCHEMA:
+        raise InputError(f"{str(folder)!r} has schema {document['schema']}, newer than {SCHEMA}: update exposurebench")
+    per_image = tables.read_table(folder / "per_image.csv")
+    return Result(document, per_image, tables.summarize(per_image, list(document["protocols"])))

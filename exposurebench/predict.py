@@ -1,0 +1,239 @@
+"""Methods that correct photographs, whatever they are: a baseline, a checkpoint, a folder of images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from exposurebench import catalog
+from exposurebench.checkpoint import build_network, load_checkpoint
+from exposurebench.dataset import Dataset, load_dataset
+from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
+from exposurebench.files import safe_key, sha256_file, short_hash, write_bytes
+from exposurebench.images import encode_image, quantize, read_image
+from exposurebench.scene import Evidence
+from exposurebench.tensors import to_image, to_tensor
+
+
+@dataclass(frozen=True)
+class Method:
+    """Something that corrects one photograph at a time.
+
+    Attributes:
+        name: what it is called in tables.
+        run: the input, ``(H, W, 3)`` float32 in [0, 1], and its manifest row, to the corrected image.
+        facts: what a table must say of it: kind, title, oracle, needs, settings, hashes.
+    """
+
+    name: str
+    run: Callable[[NDArray[np.float32], Mapping[str, Any]], NDArray[np.float32]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TrainingTargets:
+    """The targets of a data set's training split, read one by one each time they are walked."""
+
+    def __init__(self, dataset: Dataset, split: str = "train") -> None:
+        self.dataset, self.split = dataset, split
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        seen = set()
+        for row in self.dataset.rows(self.split):
+            if row["target_file_name"] not in seen:
+                seen.add(row["target_file_name"])
+                yield self.dataset.read_target(self.split, row).as_float()
+
+
+def open_method(
+    what: str,
+    *,
+    training: TrainingTargets | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+) -> Method:
+    """A method by what a person calls it: ``baseline:NAME`` or the path of a checkpoint.
+
+    Raises:
+        RecipeError: no such baseline or setting.
+        MissingError: a baseline needs training targets and there are none.
+        InputError, UnsafeModelError: the checkpoint cannot be used.
+    """
+    kind, colon, name = what.partition(":")
+    if colon and kind == "baseline":
+        return _baseline(name, training, settings or {})
+    if not Path(what).exists():
+        raise InputError(
+            f"{what!r}: no such file; expected a checkpoint, baseline:NAME (see exposurebench baselines), or --predictions DIR"
+        )
+    return _checkpoint(Path(what), device)
+
+
+def _baseline(name: str, training: TrainingTargets | None, settings: Mapping[str, Any]) -> Method:
+    entry = catalog.load("baselines", name)
+    unknown = set(settings) - set(entry.parameters())
+    if unknown:
+        raise RecipeError(f"baseline {name} has no setting {', '.join(sorted(unknown))}")
+    needs: Sequence[str] = entry.fact("NEEDS")
+    if "training_targets" in needs and training is None:
+        raise MissingError(
+            f"baseline:{name} needs training targets and the data set has no train split: name another data set with "
+            "--training DATASET"
+        )
+    function = entry.function()
+
+    def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
+        known: dict[str, Any] = {"training_targets": training}
+        known |= {n: row[n] for n in ("tau", "transfer") if n in row}
+        try:
+            return function(Evidence(image, **{n: known[n] for n in needs if n in known}), **settings)  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise ModelError(f"baseline:{name}: {row.get('id', 'the input')}: {error}") from error
+
+    facts = {
+        "kind": "baseline",
+        "title": entry.fact("TITLE"),
+        "reference": entry.fact("REFERENCE"),
+        "oracle": entry.fact("ORACLE"),
+        "needs": list(needs),
+        "settings": {**entry.settings, **settings},
+    }
+    if "training_targets" in needs and training is not None:
+        facts["training_targets"] = {"name": training.dataset.name, "pixels": training.dataset.pixels}
+    return Method(name, run, facts)
+
+
+def _checkpoint(path: Path, device: str) -> Method:
+    checkpoint = load_checkpoint(path)
+    network = build_network(checkpoint).to(device)
+    entry = catalog.load("models", checkpoint.architecture)
+
+    def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return to_image(network(to_tensor(image, device=device)))
+
+    facts = {
+        "kind": "checkpoint",
+        "title": entry.fact("TITLE"),
+        "reference": entry.fact("PAPER"),
+        "oracle": False,
+        "needs": ["input"],
+        "architecture": checkpoint.architecture,
+        "settings": dict(checkpoint.settings),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "checkpoint_sha256": checkpoint.sha256,
+        "trained_on": dict(checkpoint.dataset),
+    }
+    return Method(path.stem if path.stem != "model" else path.resolve().parent.name, run, facts)
+
+
+def open_predictions(folder: str | Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Method:
+    """Images that another program made, matched to the manifest by their key or the input's file name.
+
+    Raises:
+        InputError: predictions are missing or ambiguous; the message names the first few.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"no folder {str(folder)!r}: give the predictions' folder with --predictions")
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            found.setdefault(path.stem, []).append(path)
+    chosen: dict[str, Path] = {}
+    missing = []
+    for row in rows:
+        candidates = found.get(row["id"]) or found.get(Path(row["input_file_name"]).stem) or []
+        if len(candidates) > 1:
+            raise InputError(
+                f"two predictions for {row['id']!r}: {candidates[0].name} and {candidates[1].name}; keep one"
+            )
+        if candidates:
+            chosen[row["id"]] = candidates[0]
+        else:
+            missing.append(row["id"])
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(rows)} predictions are missing in {str(folder)!r}: "
+            f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}; expected files named after the input's key"
+        )
+    digest = hashlib.sha256()
+    for key in sorted(chosen):
+        digest.update(f"{key} {sha256_file(chosen[key])}\n".encode())
+
+    def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
+        return read_image(chosen[row["id"]]).as_float()
+
+    facts = {"kind": "predictions", "title": "submitted images", "reference": "", "oracle": False, "needs": ["input"]}
+    return Method(name, run, {**facts, "settings": {}, "predictions_sha256": digest.hexdigest()})
+
+
+def corrected(method: Method, image: NDArray[np.float32], row: Mapping[str, Any], bit_depth: int = 8) -> NDArray[Any]:
+    """Run a method on one photograph and give the levels that a file of its output holds.
+
+    Raises:
+        ModelError: the output has another size, or is not finite.
+    """
+    output = method.run(image, row)
+    what = f"{method.name}: {row.get('id', 'the input')}"
+    if output.shape != image.shape:
+        raise ModelError(
+            f"{what}: the output has {output.shape[1]} x {output.shape[0]} pixels, the input {image.shape[1]} x "
+            f"{image.shape[0]}: a prediction must keep the input's size"
+        )
+    if not np.isfinite(output).all():
+        raise ModelError(f"{what}: the output holds NaN or infinite values")
+    return quantize(output, bit_depth)
+
+
+def predict(
+    method: Method, files: Sequence[str | Path], out: str | Path, on_failure: Callable[[Path, str], None] | None = None
+) -> list[Path]:
+    """Correct photographs and write them as PNG under their own names.
+
+    Args:
+        method: what corrects them.
+        files: the photographs.
+        out: a folder; made when missing.
+        on_failure: told of every photograph that cannot be read; without it the first one raises.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: a photograph cannot be read.
+        ModelError: the method gave something that is no corrected photograph.
+    """
+    written = []
+    stems = [Path(file).stem for file in files]
+    for file in map(Path, files):
+        try:
+            image = read_image(file)
+        except InputError as error:
+            if on_failure is None:
+                raise InputError(f"{str(file)!r} {error}") from error
+            on_failure(file, str(error))
+            continue
+        levels = corrected(method, image.as_float(), {"id": file.stem}, image.bit_depth)
+        name = file.stem if stems.count(file.stem) == 1 else f"{safe_key(file.stem)}-{short_hash(str(file))}"
+        write_bytes(Path(out) / f"{name}.png", encode_image(levels))
+        written.append(Path(out) / f"{name}.png")
+    return written
+
+
+def predict_dataset(method: Method, folder: str | Path, split: str, out: str | Path) -> list[Path]:
+    """Correct the inputs of a data set's split; the files are named after their keys, as ``eval --predictions`` wants."""
+    dataset = load_dataset(folder)
+    written = []
+    for row in dataset.rows(split):
+        image = dataset.read_input(split, row)
+        levels = corrected(method, image.as_float(), row, int(row["bit_depth"]))
+        write_bytes(Path(out) / f"{row['id']}.png", encode_image(levels))
+        written.append(Path(out) / f"{row['id']}.png")
+    return written

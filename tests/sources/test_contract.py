@@ -1,0 +1,90 @@
+"""What every source keeps to, whoever wrote it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from exposurebench import catalog
+from exposurebench.errors import MissingError
+from exposurebench.scene import Scene
+
+SHARED = Path(os.environ.get("EXPOSUREBENCH_SHARED", Path(__file__).parents[2].parent / "shared"))
+NAMES = catalog.names("sources")
+
+
+def small_tree(folder: Path) -> Path:
+    """Photographs that share a stem, a name and, but for case, a path."""
+    data = cv2.imencode(".jpg", np.full((8, 8, 3), 128, np.uint8))[1].tobytes()
+    for name in (
+        "train/a/1.jpg",
+        "train/a/1.jpeg",
+        "train/A/1.jpg",
+        "train/b/c/1.jpg",
+        "val/a/1.jpg",
+        "val/1.jpg",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def scenes(name: str, folder: Path) -> Iterator[Scene]:
+    """A source over a small tree; over its own photographs where it takes no others."""
+    source: Callable[..., Iterator[Scene]] = catalog.load("sources", name).function()
+    if name == "samples":
+        return source()
+    if name == "photos72":
+        if not (SHARED / "data").is_dir():
+            pytest.skip("the photographs of EXPOSUREBENCH_SHARED are not here")
+        return source(SHARED / "data")
+    return source(small_tree(folder))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_facts(name: str) -> None:
+    facts = catalog.facts("sources")[name]
+    for fact in ("TITLE", "URL", "LICENSE", "CITATION", "LAYOUT"):
+        assert isinstance(facts[fact], str)
+        assert "\n" not in facts[fact]
+    assert facts["TITLE"]
+    assert facts["LICENSE"]
+    assert facts["LAYOUT"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_are_unique_and_text(name: str, tmp_path: Path) -> None:
+    found = list(scenes(name, tmp_path))
+    names = [scene.name for scene in found]
+    assert len(names) >= 6
+    assert len(set(names)) == len(names)
+    for scene in found:
+        scene.name.encode()
+        assert not scene.name.startswith("/")
+        assert scene.split in (None, "train", "val", "test")
+        assert scene.license
+        assert scene.frames
+        assert all(frame.path.is_file() for frame in scene.frames)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_order_every_time(name: str, tmp_path: Path) -> None:
+    first = [scene.name for scene in scenes(name, tmp_path)]
+    assert [scene.name for scene in scenes(name, tmp_path)] == first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_folder_says_what_to_get_and_where_to_put_it(name: str, tmp_path: Path) -> None:
+    root = tmp_path / "not there"
+    with pytest.raises(MissingError) as error:
+        list(catalog.load("sources", name).function()(root))
+    text = str(error.value)
+    assert "\n" not in text
+    assert str(root) in text
+    assert re.search(r"\b(get|give|reinstall)\b", text)
