@@ -9,71 +9,20 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from exposurebench import tables
-from exposurebench.errors import InputError, RecipeError
+from exposurebench.errors import InputError
 from exposurebench.evaluate import Result, read_result
-from exposurebench.files import read_json, safe_key, sha256, shipped, write_bytes, write_json, write_text
-from exposurebench.recipe import SCHEMA, fill, read_recipe
+from exposurebench.files import read_json, safe_key, sha256, write_bytes, write_json, write_text
+from exposurebench.recipe import SCHEMA
 from exposurebench.report import board, table1
+from exposurebench.track import Entry, Track, track_named, tracks
 
 FORMAT = "exposurebench.entry"
 STUDIES = {"paper0_table1": table1.page}
 """Tracks that are no ranking but repeat a published table have a page of their own."""
-
-
-@dataclass(frozen=True)
-class Track:
-    """What every row of a board has in common; published tracks never change.
-
-    Attributes:
-        title: one line.
-        about: a paragraph for the page.
-        dataset: the recipe under ``recipes/datasets/`` that builds it.
-        pixels: the fingerprint of its decoded pixels.
-        split: the pairs that are scored.
-        metrics: what is measured, with the version of each.
-        study: a page of its own instead of a board.
-    """
-
-    title: str
-    about: str
-    dataset: str
-    pixels: str
-    split: str
-    metrics: Mapping[str, int]
-    study: str = ""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row: its document, and the result that its per-image table gives again."""
-
-    document: Mapping[str, Any]
-    result: Result
-
-
-def tracks() -> dict[str, Track]:
-    """Every track that is shipped, by name."""
-    found = {}
-    for path in sorted((shipped("recipes") / "tracks").glob("*.toml")):
-        track = fill(Track, read_recipe(path, "tracks"))
-        if track.study and track.study not in STUDIES:
-            raise RecipeError(f"track {path.stem}: no study {track.study!r}; known: {', '.join(STUDIES)}")
-        found[path.stem] = track
-    return found
-
-
-def track_named(name: str) -> Track:
-    """One track.
-
-    Raises:
-        RecipeError: there is none of that name.
-    """
-    return fill(Track, read_recipe(name, "tracks"))
 
 
 def add(result: str | Path, track: str, root: str | Path, *, date: str | None = None) -> Path:

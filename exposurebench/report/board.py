@@ -12,7 +12,7 @@ from exposurebench import tables
 
 if TYPE_CHECKING:
     from exposurebench.evaluate import Result
-    from exposurebench.leaderboard import Entry, Track
+    from exposurebench.track import Entry, Track
 
 RANKED_FROM = 30
 """Fewer photographs than this give no ranks, only values."""

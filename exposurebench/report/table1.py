@@ -12,7 +12,7 @@ from exposurebench import catalog, statistics, tables
 from exposurebench.report.board import GENERATED, markdown_table
 
 if TYPE_CHECKING:
-    from exposurebench.leaderboard import Entry, Track
+    from exposurebench.track import Entry, Track
 
 PUBLISHED = {
     "luminance": {0.2: 33.86, 0.5: 54.13, 0.8: 66.38, 1.0: 100.0},
