@@ -24,6 +24,7 @@ COLUMNS = ("luminance", "contrast", "saturation")
 PROTOCOL = {
     "patches": "image",
     "bins": 32,
+    "boxes": "hu2018: 4 seeded squares of the short side, area-averaged to 80 px, 4 crops of 64 px each",
     "encoding": "display",
     "luminance": "mean of L = 0.27 R + 0.67 G + 0.06 B",
     "contrast": "twice the population standard deviation of L",

@@ -22,6 +22,8 @@ VERSION = 1
 PROTOCOL = {
     "color": "rgb",
     "downsample": False,
+    "luma": "0.298936 R + 0.587043 G + 0.114021 B where color is luma",
+    "decimation": "f x f mean, f = max(1, round(short side / 256)), where downsample is true",
     "encoding": "display",
     "peak": 1.0,
     "window": "gaussian 11 x 11, sigma 1.5",
