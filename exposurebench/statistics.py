@@ -125,8 +125,10 @@ def similarity_interval(
         An estimate for each column and for their ``mean``, as shares in [0, 1]. Equal sets have the interval
         (1, 1); with fewer than two groups the ends are NaN.
 
-    Coverage measured on nine pairs of laws, with 60 to 1000 groups, at a level of 0.95: 0.90 to 0.99, lowest
-    where half of the bins agree exactly and the rest differ. Plain percentiles covered 0 to 0.99.
+    Coverage measured at a level of 0.95, on nine pairs of laws with 60 to 1000 groups: 0.90 to 0.995. It is
+    lowest where half of the bins agree exactly and the rest differ, highest in the middle (S from 0.8 to
+    0.95), and more than asked for the mean (0.955 to 1), for the biases left in its columns are taken to
+    add up. Plain percentiles cover nothing at all near 1.
 
     Raises:
         ValueError: names, shapes or lengths that differ, values outside [0, 1], a level outside (0, 1).
