@@ -51,8 +51,8 @@ def mean_interval(
     Raises:
         ValueError: lengths that differ, no values, NaN or infinity, a level outside (0, 1), no resamples.
 
-    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 13.3; Hesterberg 2015,
-    What teachers should know about the bootstrap, section 5.3 (the expansion).
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13; Hesterberg 2015,
+    What teachers should know about the bootstrap (the expansion).
 
     >>> low, high = mean_interval([1.0, 2.0, 3.0, 4.0], ["a", "b", "c", "d"])
     >>> low < 2.5 < high
