@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exposurebench.errors import InputError, MissingError
+from exposurebench.errors import ImageError, InputError, MissingError
 from exposurebench.files import read_json, sha256, sha256_file, write_bytes, writing
 from exposurebench.images import Image, encode_image, read_image
 from exposurebench.recipe import SCHEMA, DatasetRecipe, dataset_recipe
@@ -88,7 +88,7 @@ class Dataset:
         data = self._manifest(split)
         return pd.read_csv(
             io.BytesIO(data), dtype={"id": str, "scene": str, "source": str, "notes": str, "license": str},
-            keep_default_na=False, na_values={}, float_precision="round_trip",
+            keep_default_na=False, na_values={},
         )  # fmt: skip
 
     def _manifest(self, split: str) -> bytes:
@@ -103,11 +103,18 @@ class Dataset:
 
     def read_input(self, split: str, row: Mapping[str, Any]) -> Image:
         """The badly exposed side of a manifest row."""
-        return read_image(self.folder / split / row["input_file_name"])
+        return self._image(split, row["input_file_name"])
 
     def read_target(self, split: str, row: Mapping[str, Any]) -> Image:
         """The well-exposed side of a manifest row."""
-        return read_image(self.folder / split / row["target_file_name"])
+        return self._image(split, row["target_file_name"])
+
+    def _image(self, split: str, name: str) -> Image:
+        path = self.folder / split / name
+        try:
+            return read_image(path)
+        except ImageError as error:
+            raise InputError(f"{str(path)!r} {error}: build the data set again") from error
 
 
 def load_dataset(folder: str | Path) -> Dataset:

@@ -158,7 +158,7 @@ def check(recipe: DatasetRecipe) -> None:
     """
     gray = Frame(Path("gray.png"), image=Image(np.full((4, 4, 3), 128, np.uint8)))
     try:
-        for _ in make_pairs(recipe, Scene("gray", (gray,))):
+        for _ in make_pairs(dataclasses.replace(recipe, size=None), Scene("gray", (gray,))):
             pass
         if "=" in recipe.split or recipe.split not in (*dataset.SPLITS, "official"):
             parse_shares(recipe.split)

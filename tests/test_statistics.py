@@ -221,6 +221,21 @@ def test_similarity_interval_covers(law, number, patches):
     assert hits / runs >= 0.89
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [60, 300])
+def test_interval_of_the_mean_covers(number):
+    laws = ("near", "apart", "half the bins")
+    counts = [[np.bincount(bin_numbers(s, 32)) for s in paired(law, 2_000_000, 1)] for law in laws]
+    truth = np.mean([np.minimum(*both).sum() / 2_000_000 for both in counts])
+    hits, runs = 0, 200
+    for seed in range(runs):
+        drawn = {law: paired(law, number, 10 * seed + i) for i, law in enumerate(laws)}
+        sides = [{law: both[side] for law, both in drawn.items()} for side in (0, 1)]
+        estimate = similarity_interval(*sides, range(number), resamples=300, seed=seed)["mean"]
+        hits += estimate.low <= truth <= estimate.high
+    assert hits / runs >= 0.92
+
+
 @pytest.mark.benchmark
 def test_intervals_take_seconds():
     rng = np.random.default_rng(0)

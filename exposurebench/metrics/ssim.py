@@ -22,6 +22,8 @@ VERSION = 1
 PROTOCOL = {
     "color": "rgb",
     "downsample": False,
+    "luma": "0.298936 R + 0.587043 G + 0.114021 B where color is luma",
+    "decimation": "f x f mean, f = max(1, round(short side / 256)), where downsample is true",
     "encoding": "display",
     "peak": 1.0,
     "window": "gaussian 11 x 11, sigma 1.5",
@@ -111,9 +113,7 @@ def ssim_maps(
     """
     if min(prediction.shape[2:]) < WINDOW_PX:
         height, width = prediction.shape[2:]
-        raise ValueError(
-            f"SSIM needs a window of {WINDOW_PX} px to fit, and {width} x {height} px is smaller"
-        )
+        raise ValueError(f"SSIM needs a window of {WINDOW_PX} px to fit, and {width} x {height} px is smaller")
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     # The variances are needed only as their sum, so four filtered maps do for the five moments.
     moments = torch.stack((prediction, target, prediction**2 + target**2, prediction * target))
