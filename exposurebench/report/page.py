@@ -101,15 +101,14 @@ def _protocols(results: Sequence[Result]) -> dict[str, Mapping[str, Any]]:
 
 
 def _boards(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """The table that everybody wants, and a second one with what else was measured."""
+    """The table that everybody wants, and below it one for whatever else each measure of sets has."""
     rows = [_words(result) for result in results]
     found = {word.metric: word for row in rows for word in row.values()}
-    sets = [metric.partition(".")[0] for metric in found if "." in metric]
+    sets = list(dict.fromkeys(metric.partition(".")[0] for metric in found if "." in metric))
     main = [m for m in found if "." not in m or (m.partition(".")[0] == sets[0] and not m.endswith("_w1"))]
+    others = [[m for m in found if m.partition(".")[0] == family and m not in main] for family in sets]
     boards = []
-    for name, metrics in (("Scores", main), ("More measures of the two sets", [m for m in found if m not in main])):
-        if not metrics:
-            continue
+    for name, metrics in (("Scores", main), *zip(sets, others, strict=True)):
         families: dict[str, list[dict[str, str]]] = {}
         for metric in metrics:
             family, _, part = metric.partition(".")
@@ -124,7 +123,8 @@ def _boards(results: Sequence[Result]) -> list[dict[str, Any]]:
             }
             for result, row in zip(results, rows, strict=True)
         ]
-        boards.append({"name": name, "families": families, "lines": lines})
+        if metrics:
+            boards.append({"name": name, "families": families, "lines": lines})
     return boards
 
 
