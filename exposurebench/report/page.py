@@ -142,7 +142,8 @@ def _per_image(result: Result) -> dict[str, Any]:
             cells.append({"text": tables.spelled(value, decimals), "value": json.dumps(_finite(value))})
         lines.append({"scene": row["scene"], "id": row["id"], "cells": cells, "unchanged": bool(row["unchanged"])})
     units = {metric: summary[metric].unit if metric in summary else "" for metric in metrics}
-    return {"metrics": units, "lines": lines, "total": len(result.per_image)}
+    several = result.per_image["scene"].duplicated().any()
+    return {"metrics": units, "lines": lines, "total": len(result.per_image), "several": several}
 
 
 def _finite(value: float) -> float:
