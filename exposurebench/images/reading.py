@@ -8,6 +8,7 @@ false RAW name is refused with the reason.
 from __future__ import annotations
 
 import io
+import stat
 import struct
 import threading
 import warnings
@@ -28,10 +29,12 @@ from exposurebench.images.image import Image
 PIXEL_LIMIT = 200_000_000
 """Larger images are refused from their header, before anything is decoded."""
 BYTE_LIMIT = 2 << 30
-RAW_SUFFIXES = frozenset(
-    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 "
-    ".srf .srw .x3f".split()
-)
+# fmt: off
+RAW_SUFFIXES = frozenset({
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef",
+    ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+})
+# fmt: on
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -70,7 +73,10 @@ def read_image(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > BYTE_LIMIT:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("is not a regular file")
+        if status.st_size > BYTE_LIMIT:
             raise ImageError(f"is larger than {BYTE_LIMIT >> 30} GiB")
         data = path.read_bytes()
     except OSError as error:
