@@ -153,7 +153,7 @@ def read_recipe(name: str | Path, folder: str) -> dict[str, Any]:
         RecipeError: no such recipe, or no TOML.
     """
     path = Path(name)
-    if not path.suffix == ".toml" and not path.exists():
+    if path.suffix != ".toml" and not path.exists():
         path = shipped("recipes") / folder / f"{name}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
