@@ -88,7 +88,7 @@ class Dataset:
         data = self._manifest(split)
         return pd.read_csv(
             io.BytesIO(data), dtype={"id": str, "scene": str, "source": str, "notes": str, "license": str},
-            keep_default_na=False, na_values={}, float_precision="round_trip",
+            keep_default_na=False, na_values={},
         )  # fmt: skip
 
     def _manifest(self, split: str) -> bytes:

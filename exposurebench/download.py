@@ -179,12 +179,8 @@ def _receive(url: str, part: Path, size: int | None, by_hand: str, *, resume: bo
         if "html" in kind.lower() or opening.startswith(_HTML):
             raise MissingError(f"a web page came instead of the file: {by_hand}")
         if size is not None and total != size:
-            raise InputError(
-                f"{url} has {total:,} bytes, expected {size:,}: the file on the server was changed"
-            )
-        bar = tqdm(
-            desc=part.stem, total=total, initial=start, unit="B", unit_scale=True, disable=not progress
-        )
+            raise InputError(f"{url} has {total:,} bytes, expected {size:,}: the file on the server was changed")
+        bar = tqdm(desc=part.stem, total=total, initial=start, unit="B", unit_scale=True, disable=not progress)
         try:
             with bar, part.open("ab" if start else "wb") as stream:
                 for chunk in itertools.chain((first,), chunks):

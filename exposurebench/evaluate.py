@@ -26,6 +26,8 @@ from exposurebench.tensors import to_tensor
 
 METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
 """What is measured when nobody says."""
+PAIR_FACTS = ("tau", "exposure_ev", "clipped_share", "overexposed", "underexposed")
+"""What a per-image table takes over from the manifest, to group by."""
 FORMAT = "exposurebench.result"
 
 
@@ -185,6 +187,7 @@ def _score_pair(
         )
     unchanged = given.pixels.shape == target.pixels.shape and bool(np.array_equal(given.pixels, target.pixels))
     scored: dict[str, Any] = {"id": row["id"], "scene": row["scene"], "split": split, "unchanged": unchanged}
+    scored |= {fact: row[fact] for fact in PAIR_FACTS if fact in row}
     sides = {"prediction": to_tensor(levels, torch.float64), "target": to_tensor(target.pixels, torch.float64)}
     for metric in metrics:
         entry = catalog.load("metrics", metric)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from exposurebench.color import A, Transfer, gamma22_to_display, srgb_to_display, to_display, to_light
+from exposurebench.color import A, Transfer, gamma22_to_display, to_display, to_light
 
 OVEREXPOSED = 250 / 255
 """A pixel whose brightest channel reaches this display value counts as overexposed."""
@@ -36,7 +36,7 @@ def display_threshold(tau: float, transfer: Transfer = "gamma22") -> float:
         return float(gamma22_to_display(tau))
     import numpy as np
 
-    return float(srgb_to_display(np.float64(tau)))
+    return float(to_display(np.float64(tau), transfer))
 
 
 def overexpose(display: A, tau: float, transfer: Transfer = "gamma22") -> A:

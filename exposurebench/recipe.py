@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 from exposurebench import catalog
 from exposurebench.errors import RecipeError, unknown_name
 from exposurebench.files import shipped
-from exposurebench.images.resizing import Crop
 
 SCHEMA = 1
 """The version of every stored format; a reader refuses a newer one and reads every older one."""
@@ -54,7 +53,7 @@ class DatasetRecipe:
     seed: int = 0
     limit: int | None = None
     size: int | None = None
-    crop: Crop = "none"
+    crop: typing.Literal["none", "center", "random"] = "none"
     split: str = "official"
     well_exposed: float = 0.05
     format: typing.Literal["png", "jpg"] = "png"
@@ -176,9 +175,10 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not key.strip():
             raise RecipeError(f"--set {pair!r}: expected key=value")
         try:
-            document[key.strip()] = tomllib.loads(f"v = {value}")["v"]
+            parsed = tomllib.loads(f"v = {value}")
         except tomllib.TOMLDecodeError:
-            document[key.strip()] = value
+            parsed = {}
+        document[key.strip()] = parsed["v"] if len(parsed) == 1 else value
     return document
 
 

@@ -46,9 +46,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """
     try:
         data = Path(path).read_text(encoding="utf-8")
-        table = pd.read_csv(
-            io.StringIO(data), dtype={"id": str, "scene": str, "split": str}, float_precision="round_trip"
-        )
+        table = pd.read_csv(io.StringIO(data), dtype={"id": str, "scene": str, "split": str})
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read as a per-image table: {error}") from error
     missing = [column for column in ID_COLUMNS if column not in table]
@@ -68,7 +66,7 @@ def set_columns(metric: str, side: str, table: pd.DataFrame) -> dict[str, Any]:
     A cell may hold several values (one for each patch), separated by spaces.
     """
     prefix = f"{metric}:{side}:"
-    return {name.removeprefix(prefix): _cells(table[name]) for name in table if str(name).startswith(prefix)}
+    return {name.removeprefix(prefix): _cells(table[name]) for name in map(str, table) if name.startswith(prefix)}
 
 
 def _cells(column: pd.Series[Any]) -> Any:
@@ -153,7 +151,7 @@ def check_comparable(documents: Mapping[str, Mapping[str, Any]]) -> None:
         for what in ("pixels", "split"):
             if one["dataset"][what] != other["dataset"][what]:
                 raise InputError(
-                    f"{first} and {name} were not measured on the same pairs (their {what} differ): evaluate both on one"
+                    f"{first} and {name} were not measured on the same pairs (their {what} differ): evaluate both anew"
                 )
         for metric in one["protocols"].keys() & other["protocols"].keys():
             ours, theirs = one["protocols"][metric], other["protocols"][metric]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -37,3 +38,58 @@ def to_image(tensor: torch.Tensor) -> NDArray[np.float32]:
             raise ValueError(f"expected a batch of one, got {tuple(tensor.shape)}")
         tensor = tensor[0]
     return np.ascontiguousarray(tensor.detach().float().cpu().permute(1, 2, 0).numpy())
+
+
+def checked_pair(
+    prediction: torch.Tensor, target: torch.Tensor, *, peak: float | None = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give back two batches that can be scored against each other, or say why they cannot.
+
+    Both must be ``(N, 3, H, W)``, not empty, of one shape, one device and one dtype (float32 or float64:
+    half precision would decide the score), with every value in ``[0, peak]``. Nothing is clamped, cast or
+    moved.
+
+    Args:
+        prediction: the batch to score.
+        target: the batch it is scored against.
+        peak: the largest value allowed; None (for light without a ceiling) allows any finite value from 0.
+
+    Raises:
+        TypeError: not tensors, or not float32 or float64.
+        ValueError: shapes, dtypes or devices that differ, NaN, infinity, or values out of range.
+
+    >>> batch = torch.zeros(2, 3, 4, 5)
+    >>> checked_pair(batch, batch)[0].shape
+    torch.Size([2, 3, 4, 5])
+    >>> checked_pair(batch, batch + 2)
+    Traceback (most recent call last):
+    ValueError: target must lie in [0, 1], not in [2, 2]
+    """
+    for name, batch in (("prediction", prediction), ("target", target)):
+        checked_batch(batch, name, peak=peak)
+    for fact in ("shape", "dtype", "device"):
+        ours, theirs = getattr(prediction, fact), getattr(target, fact)
+        if ours != theirs:
+            raise ValueError(f"prediction and target differ in {fact}: {ours} and {theirs}")
+    return prediction, target
+
+
+def checked_batch(batch: torch.Tensor, name: str = "images", *, peak: float | None = 1.0) -> torch.Tensor:
+    """Give back one batch of ``(N, 3, H, W)`` images that can be measured; see :func:`checked_pair`.
+
+    >>> checked_batch(torch.zeros(2, 3, 4, 5, dtype=torch.uint8))
+    Traceback (most recent call last):
+    TypeError: images must be a float32 or float64 tensor, not torch.uint8
+    """
+    kind = batch.dtype if isinstance(batch, torch.Tensor) else type(batch).__name__
+    if kind not in (torch.float32, torch.float64):
+        raise TypeError(f"{name} must be a float32 or float64 tensor, not {kind}")
+    if batch.ndim != 4 or batch.shape[1] != 3 or batch.numel() == 0:
+        raise ValueError(f"{name} must have the shape (N, 3, H, W), not {tuple(batch.shape)}")
+    low, high = (bound.item() for bound in torch.aminmax(batch.detach()))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"{name} holds NaN or infinite values")
+    if low < 0 or (peak is not None and high > peak):
+        allowed = "at or above 0" if peak is None else f"in [0, {peak:g}]"
+        raise ValueError(f"{name} must lie {allowed}, not in [{low:g}, {high:g}]")
+    return batch

@@ -15,6 +15,8 @@ GIVES = "srgb"
 REFERENCE = "Le Jeune 2019, Image enhancement with generative adversarial networks, section 3.6"
 NEEDS = ("input", "tau", "transfer")
 ORACLE = True
+BLIND_TAU = 0.75
+"""The middle of the thresholds that paper 0 draws."""
 VARIANTS = {"blind": {"tau": 0.75, "transfer": "gamma22"}}
 VARIANT_FACTS = {"blind": {"TITLE": "light scaled back by one threshold, 0.75", "NEEDS": ("input",), "ORACLE": False}}
 

@@ -8,8 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from exposurebench.baselines.inverse_clip import VARIANTS as INVERSES
-from exposurebench.baselines.inverse_clip import inverse_clip
+from exposurebench.baselines.inverse_clip import BLIND_TAU, inverse_clip
 from exposurebench.color import gamma22_to_light
 from exposurebench.images import quantize
 from exposurebench.pairing.gamma_clip import overexposure_table
@@ -51,7 +50,7 @@ def inverse_comb(evidence: Evidence) -> NDArray[np.float32]:
     tau = 1.0
     if np.allclose(evidence.input * np.float32(255), levels, rtol=0, atol=1e-3):
         tau = read_tau(levels)
-    return inverse_clip(evidence, tau=tau if tau < 1 else INVERSES["blind"]["tau"])
+    return inverse_clip(evidence, tau=tau if tau < 1 else BLIND_TAU, transfer="gamma22")
 
 
 def read_tau(levels: NDArray[np.uint8]) -> float:

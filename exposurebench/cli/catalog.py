@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -16,16 +17,16 @@ _FACTS = {
 }
 
 
-def _listing(kind: str) -> Callable[..., None]:
+def _listing(kind: Any) -> Callable[..., None]:
     @click.command(kind, help=f"List the {kind}: what they are and where they come from.")
     @options.as_json
     def command(as_json: bool) -> None:
         from exposurebench import catalog
 
         found = {}
-        for name in catalog.names(kind):  # type: ignore[arg-type]
+        for name in catalog.names(kind):
             stem, _, variant = name.partition("/")
-            constants = catalog.facts(kind)[stem]  # type: ignore[arg-type]
+            constants = catalog.facts(kind)[stem]
             constants = {**constants, **constants.get("VARIANT_FACTS", {}).get(variant, {})}
             found[name] = {fact: constants.get(fact.upper()) for fact in _FACTS[kind]}
         if as_json:

@@ -27,7 +27,9 @@ from exposurebench.cli import options
 @click.option("--seed", type=int, help="Every random number follows from it.")
 @click.option("--format", "file_format", type=click.Choice(["png", "jpg"]), help="What inputs are written as.")
 @click.option("--quality", type=int, help="JPEG quality.")
-@click.option("--well-exposed", type=float, metavar="SHARE", help="Largest share of clipped pixels; 1 is all. [0.05]")
+@click.option(
+    "--well-exposed", type=float, metavar="SHARE", help="Largest share of clipped pixels; 1 keeps all. [0.05]"
+)
 @options.settings
 @options.workers
 @click.option("--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True)

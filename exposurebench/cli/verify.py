@@ -12,7 +12,9 @@ from exposurebench.cli import options
 
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--rebuild", type=click.IntRange(1), metavar="N", help="Also build N scenes again and compare them.")
+@click.option(
+    "--rebuild", type=click.IntRange(1), metavar="N", help="Also build N scenes again and compare the pixels."
+)
 @options.folder("--root", help="The source's folder, for --rebuild; by default data/SOURCE.")
 @options.as_json
 def verify(dataset: Path, rebuild: int | None, root: Path | None, as_json: bool) -> int:

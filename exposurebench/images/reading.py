@@ -29,12 +29,12 @@ from exposurebench.images.image import Image
 PIXEL_LIMIT = 200_000_000
 """Larger images are refused from their header, before anything is decoded."""
 BYTE_LIMIT = 2 << 30
-# fmt: off
-RAW_SUFFIXES = frozenset({
-    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef",
-    ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
-})
-# fmt: on
+RAW_SUFFIXES = frozenset(
+    {
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw"),
+        *(".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    }
+)
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -115,13 +115,14 @@ def _decode(data: bytes, kind: str, pixel_limit: int) -> Image:
         raise ImageError(f"would decode to {width} x {height} pixels, over the limit of {pixel_limit:,}")
     if kind == "png":
         _check_png(data)
+    orientation = header.getexif().get(0x0112, 1)
     levels, notes = _levels(data, kind, header)
     pure = not notes and levels.dtype == np.uint8 and kind in ("jpeg", "png")
-    orientation = header.getexif().get(0x0112, 1)
     if orientation in _ROTATIONS:
-        for step in _ROTATIONS[orientation]:
-            levels = np.fliplr(levels) if step == "flip" else np.rot90(levels)
-        levels = np.ascontiguousarray(levels)
+        if kind != "tiff":  # both decoders turn a TIFF themselves
+            for step in _ROTATIONS[orientation]:
+                levels = np.fliplr(levels) if step == "flip" else np.rot90(levels)
+            levels = np.ascontiguousarray(levels)
         notes.append(f"EXIF orientation {orientation} applied")
         pure = False
     return Image(

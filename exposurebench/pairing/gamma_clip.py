@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def gamma_clip(
         One pair per frame and threshold; its settings rebuild it.
 
     Raises:
-        ValueError: a threshold outside (0, 1], or noise with ``literal``.
+        ValueError: a threshold or noise out of its range, an unknown form, or noise with ``literal``.
 
     Source: paper 0, section 3.5; the camera form is ours.
 
@@ -64,13 +64,15 @@ def gamma_clip(
     >>> pair.input.pixels[0, :, 0].tolist()
     [0, 116, 233, 255]
     """
+    if form not in get_args(Form):
+        raise ValueError(f"form must be one of {', '.join(get_args(Form))}, not {form!r}")
     thresholds = _thresholds(tau, seed)
     drawn = isinstance(tau, str) and ":" in tau
     used: Literal["literal", "camera"] = ("camera" if drawn else "literal") if form == "auto" else form
     if noise and used == "literal":
         raise ValueError("noise needs form=camera: the literal form is a table")
-    if noise < 0:
-        raise ValueError(f"noise must be at least 0, not {noise}")
+    if not 0 <= noise <= 1:
+        raise ValueError(f"noise must be in [0, 1], not {noise}")
     for number, frame in enumerate(scene.frames):
         image = frame.pixels
         if image.encoding != TAKES:
@@ -141,7 +143,7 @@ def _number(text: float | str) -> float:
 
 
 def _suffix(value: float, thresholds: list[float]) -> str:
-    return f"tau{value:g}".replace(".", "p") if len(thresholds) > 1 else ""
+    return f"tau{value!r}".removesuffix(".0").replace(".", "p") if len(thresholds) > 1 else ""
 
 
 def _share_above(levels: NDArray[Any], threshold: float) -> float:

@@ -35,14 +35,10 @@ def photos72(root: str | Path = "data/photos72") -> Iterator[Scene]:
         photographs = list(csv.DictReader(stream))
     missing = [p["file"] for p in photographs if not (root / p["file"]).is_file()]
     wrong = [
-        p["file"]
-        for p in photographs
-        if p["file"] not in missing and sha256_file(root / p["file"]) != p["sha256"]
+        p["file"] for p in photographs if p["file"] not in missing and sha256_file(root / p["file"]) != p["sha256"]
     ]
     if missing or wrong:
-        counts = [
-            f"{len(f)} {what} ({_first(f)})" for f, what in ((missing, "missing"), (wrong, "wrong")) if f
-        ]
+        counts = [f"{len(f)} {what} ({_first(f)})" for f, what in ((missing, "missing"), (wrong, "wrong")) if f]
         kind = MissingError if missing else InputError
         raise kind(
             f"of the {len(photographs)} photographs in {str(root)!r}, {' and '.join(counts)}: "

@@ -168,9 +168,7 @@ def _copies(root: Path) -> list[_Copy]:
     return [copy for copy in copies if copy.listed or copy.folder not in told]
 
 
-def _choose(
-    root: Path, there: list[_Copy], part: Part, edition: Edition, resolution: Resolution
-) -> list[_Copy]:
+def _choose(root: Path, there: list[_Copy], part: Part, edition: Edition, resolution: Resolution) -> list[_Copy]:
     """One copy of each part, all in one resolution where that is possible."""
     parts = list(dict.fromkeys(copy.part for copy in there)) if part == "all" else [part]
     fitting = [

@@ -1,0 +1,63 @@
+"""exposurebench leaderboard"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from exposurebench.cli import options
+
+root = options.folder("--root", default=Path("leaderboards"), show_default=True, help="The leaderboards' folder.")
+
+
+@click.group()
+def leaderboard() -> None:
+    """Add entries to the leaderboards, regenerate their pages, and check them."""
+
+
+@leaderboard.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--track", required=True, help="The track's name; see recipes/tracks.")
+@root
+@options.as_json
+def add(result: Path, track: str, root: Path, as_json: bool) -> None:
+    """Write RESULT, the folder that eval made, as an entry of a track."""
+    from exposurebench.leaderboard import add as write
+
+    entry = write(result, track, root)
+    if as_json:
+        options.emit({"entry": str(entry)})
+    else:
+        click.echo(f"{entry}: added; now run exposurebench leaderboard build")
+
+
+@leaderboard.command()
+@root
+@options.as_json
+def build(root: Path, as_json: bool) -> None:
+    """Regenerate every page from the entries."""
+    from exposurebench.leaderboard import build as regenerate
+
+    written = [str(path) for path in regenerate(root)]
+    if as_json:
+        options.emit({"written": written})
+    else:
+        click.echo("\n".join(written))
+
+
+@leaderboard.command()
+@root
+@options.as_json
+def check(root: Path, as_json: bool) -> int:
+    """Derive everything from the per-image tables again and say what differs."""
+    from exposurebench.leaderboard import check as derive
+
+    problems = list(derive(root))
+    if as_json:
+        options.emit({"problems": problems})
+    else:
+        for problem in problems:
+            click.echo(problem, err=True)
+        click.echo(f"{root}: {f'{len(problems)} problems' if problems else 'everything follows from its entries'}")
+    return 1 if problems else 0

@@ -1,0 +1,216 @@
+"""Leaderboards: entries in, pages out, and a check that nothing was doctored.
+
+A track pins a data set by the fingerprint of its pixels and every metric by its version. An entry is a JSON
+document and the per-image table that all its numbers are derived from. Pages are generated: the same
+entries give the same bytes.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exposurebench import tables
+from exposurebench.errors import InputError, RecipeError
+from exposurebench.evaluate import Result, read_result
+from exposurebench.files import read_json, safe_key, sha256, shipped, write_bytes, write_json, write_text
+from exposurebench.recipe import SCHEMA, fill, read_recipe
+from exposurebench.report import board, table1
+
+FORMAT = "exposurebench.entry"
+STUDIES = {"paper0_table1": table1.page}
+"""Tracks that are no ranking but repeat a published table have a page of their own."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """What every row of a board has in common; published tracks never change.
+
+    Attributes:
+        title: one line.
+        about: a paragraph for the page.
+        dataset: the recipe under ``recipes/datasets/`` that builds it.
+        pixels: the fingerprint of its decoded pixels.
+        split: the pairs that are scored.
+        metrics: what is measured, with the version of each.
+        study: a page of its own instead of a board.
+    """
+
+    title: str
+    about: str
+    dataset: str
+    pixels: str
+    split: str
+    metrics: Mapping[str, int]
+    study: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: its document, and the result that its per-image table gives again."""
+
+    document: Mapping[str, Any]
+    result: Result
+
+
+def tracks() -> dict[str, Track]:
+    """Every track that is shipped, by name."""
+    found = {}
+    for path in sorted((shipped("recipes") / "tracks").glob("*.toml")):
+        track = fill(Track, read_recipe(path, "tracks"))
+        if track.study and track.study not in STUDIES:
+            raise RecipeError(f"track {path.stem}: no study {track.study!r}; known: {', '.join(STUDIES)}")
+        found[path.stem] = track
+    return found
+
+
+def track_named(name: str) -> Track:
+    """One track.
+
+    Raises:
+        RecipeError: there is none of that name.
+    """
+    return fill(Track, read_recipe(name, "tracks"))
+
+
+def add(result: str | Path, track: str, root: str | Path, *, date: str | None = None) -> Path:
+    """Write a result as an entry of a track: its JSON document and its per-image table.
+
+    Args:
+        result: the folder of a result.
+        track: the track's name.
+        root: the leaderboards' folder.
+        date: of the entry, ISO; today by default.
+
+    Raises:
+        InputError: the result was not measured on the track's pairs or by its protocol.
+    """
+    found, pinned = read_result(result), track_named(track)
+    document = found.document
+    problems = _mismatches(document, pinned)
+    if problems:
+        raise InputError(f"{str(result)!r} does not belong to the track {track}: {'; '.join(problems)}")
+    folder = Path(root) / track / "entries"
+    name = safe_key(found.name)
+    csv = (Path(result) / "per_image.csv").read_bytes()
+    write_bytes(folder / f"{name}.csv", csv)
+    entry = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "name": found.name,
+        "track": track,
+        "grade": "scored" if document["method"]["kind"] == "predictions" else "verified",
+        "date": date or datetime.date.today().isoformat(),
+        "method": document["method"],
+        "reported": {},
+        "dataset": {key: document["dataset"][key] for key in ("name", "pixels", "split", "pairs")},
+        "protocols": document["protocols"],
+        "already_right": document["already_right"],
+        "versions": document["versions"],
+        "hardware": document["hardware"],
+        "per_image_sha256": sha256(csv),
+        "values": _values(found),
+    }
+    write_json(folder / f"{name}.json", entry)
+    return folder / f"{name}.json"
+
+
+def _mismatches(document: Mapping[str, Any], track: Track) -> list[str]:
+    problems = []
+    if document["dataset"]["pixels"] != track.pixels or document["dataset"]["split"] != track.split:
+        problems.append(f"its data set is not the pinned one: build it with make-dataset --recipe {track.dataset}")
+    if not document["dataset"].get("complete", True):
+        problems.append("only a part of the pairs was scored: evaluate without --limit")
+    for metric, version in track.metrics.items():
+        there = document["protocols"].get(metric, {}).get("version")
+        if there != version:
+            problems.append(f"{metric} has version {there or 'none'}, the track pins {version}")
+    if set(document["protocols"]) - set(track.metrics):
+        problems.append(
+            f"it has metrics that the track lacks: {', '.join(set(document['protocols']) - set(track.metrics))}"
+        )
+    return problems
+
+
+def _values(result: Result) -> dict[str, dict[str, Any]]:
+    """The summary as an entry holds it, numbers as numbers, nothing where there is none."""
+    values = {}
+    for row in result.summary.to_dict("records"):
+        numbers = {
+            key: tables.rounded(row[key]) for key in ("value", "low", "high", "noise_floor") if row[key] == row[key]
+        }
+        values[str(row["metric"])] = {**numbers, "pairs": int(row["pairs"]), "photographs": int(row["photographs"])}
+    return values
+
+
+def entries(track: str, root: str | Path) -> list[Entry]:
+    """Every entry of a track, best mean first.
+
+    Raises:
+        InputError: an entry is damaged.
+    """
+    found = []
+    for path in sorted((Path(root) / track / "entries").glob("*.json")):
+        document = read_json(path, "an entry of a leaderboard")
+        if not isinstance(document, dict) or document.get("format") != FORMAT or document.get("schema", 0) > SCHEMA:
+            raise InputError(f"{str(path)!r} is no entry that this program reads: expected {FORMAT}, schema {SCHEMA}")
+        per_image = tables.read_table(path.with_suffix(".csv"))
+        summary = tables.summarize(per_image, list(document["protocols"]))
+        found.append(Entry(document, Result(document, per_image, summary)))
+    return sorted(found, key=lambda entry: (-float(entry.result.summary["value"][0]), entry.document["name"]))
+
+
+def pages(root: str | Path) -> dict[str, str]:
+    """Every generated file below the leaderboards' folder, by its relative path."""
+    generated = {}
+    boards = {}
+    for name, track in tracks().items():
+        found = entries(name, root)
+        if found:
+            boards[name] = (track, found)
+            render = STUDIES[track.study] if track.study else board.page
+            generated[f"{name}/README.md"] = render(name, track, found)
+            generated[f"{name}/table.csv"] = board.table(found)
+    generated["README.md"] = board.index(boards)
+    return generated
+
+
+def build(root: str | Path) -> list[Path]:
+    """Regenerate every page; the same entries give the same bytes."""
+    written = []
+    for name, text in pages(root).items():
+        write_text(Path(root) / name, text)
+        written.append(Path(root) / name)
+    return written
+
+
+def check(root: str | Path) -> Iterator[str]:
+    """Say what is wrong with the leaderboards, a line each: doctored numbers, stale pages, foreign data."""
+    root = Path(root)
+    for name, track in tracks().items():
+        try:
+            found = entries(name, root)
+        except (InputError, KeyError, ValueError) as error:
+            yield f"{name}: {error}"
+            return
+        for entry in found:
+            where = f"{name}/entries/{safe_key(entry.document['name'])}"
+            for problem in _mismatches(entry.document, track):
+                yield f"{where}: {problem}"
+            if sha256((root / f"{where}.csv").read_bytes()) != entry.document["per_image_sha256"]:
+                yield f"{where}.csv is not the table that the entry names"
+            if _values(entry.result) != entry.document["values"]:
+                yield f"{where}.json has values that its per-image table does not give"
+            if entry.document["already_right"] != tables.harm(
+                entry.result.per_image, list(entry.document["protocols"])
+            ):
+                yield f"{where}.json says something else about the pairs that were right than its table"
+            if entry.document["protocols"] != {m: tables.protocol(m) for m in entry.document["protocols"]}:
+                yield f"{where}.json was measured by another protocol than this program's"
+    for page, text in pages(root).items():
+        path = root / page
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            yield f"{page} is not what its entries give: run exposurebench leaderboard build"

@@ -1,0 +1,72 @@
+"""What every way of making pairs promises: input untouched, same seed same bytes, settings rebuild the pair."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from exposurebench import catalog
+from exposurebench.images import Image
+from exposurebench.scene import Frame, Scene
+
+NAMES = catalog.names("pairing")
+
+
+def scene(takes: str, dtype: type = np.uint8) -> Scene:
+    """Two frames with every level, odd sizes, and one constant corner."""
+    rng = np.random.default_rng(1)
+    frames = []
+    for number in range(2):
+        pixels = rng.integers(0, np.iinfo(dtype).max, (21 + number, 33, 3), dtype, endpoint=True)
+        pixels[:5, :5] = np.iinfo(dtype).max
+        image = Image(pixels, np.dtype(dtype).itemsize * 8, takes, file=(b"the file's bytes", ".png"))  # type: ignore[arg-type]
+        frames.append(Frame(Path(f"{number}.png"), exposure_ev=float(number), image=image))
+    return Scene("odd", tuple(frames))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_facts_are_stated(name: str) -> None:
+    entry = catalog.load("pairing", name)
+    for fact in ("TITLE", "TAKES", "GIVES", "REFERENCE"):
+        assert entry.fact(fact), fact
+    assert entry.fact("TAKES") in ("srgb", "linear", "nits")
+    assert all(p.default is not p.empty for p in entry.parameters().values()), "every setting has a default"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(name: str, dtype: type) -> None:
+    entry = catalog.load("pairing", name)
+    given = scene(entry.fact("TAKES"), dtype)
+    before = [frame.pixels.pixels.copy() for frame in given.frames]
+    pairs = list(entry.function()(given))
+    again = list(entry.function()(scene(entry.fact("TAKES"), dtype)))
+    assert pairs
+    assert len({pair.name for pair in pairs}) == len(pairs), "names tell the pairs of a scene apart"
+    for frame, pixels in zip(given.frames, before, strict=True):
+        np.testing.assert_array_equal(frame.pixels.pixels, pixels, err_msg="the scene is untouched")
+    for pair, twin in zip(pairs, again, strict=True):
+        np.testing.assert_array_equal(pair.input.pixels, twin.input.pixels)
+        np.testing.assert_array_equal(pair.target.pixels, twin.target.pixels)
+        assert pair.settings == twin.settings
+        assert pair.input.encoding == entry.fact("GIVES")
+        assert pair.input.pixels.shape == pair.target.pixels.shape
+        assert all(isinstance(value, int | float | str | bool) for value in pair.settings.values())
+        rebuilt = catalog.load("pairing", name.partition("/")[0]).function()(given, **pair.settings)
+        same = [p for p in rebuilt if np.array_equal(p.input.pixels, pair.input.pixels)]
+        assert same, "the recorded settings rebuild the pair"
+        assert same[0].settings == pair.settings
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_images_of_another_kind_are_refused(name: str) -> None:
+    entry = catalog.load("pairing", name)
+    other = "linear" if entry.fact("TAKES") == "srgb" else "srgb"
+    with pytest.raises(ValueError, match=entry.fact("TAKES")):
+        list(entry.function()(scene(other)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unread_scene_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="not read yet"):
+        list(catalog.load("pairing", name).function()(Scene("a", (Frame(Path("a.png")), Frame(Path("b.png"))))))

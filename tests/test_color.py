@@ -1,0 +1,114 @@
+"""Colour arithmetic: the standards' numbers, and arrays against tensors on the same lines."""
+
+import colorsys
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exposurebench import color, exposure
+
+GRID = np.linspace(0, 1, 4097)
+RGB = np.random.default_rng(5).random((3, 500))
+RGB[:, :4] = [[0, 1, 0.5, 0.2], [0, 1, 0.5, 0.2], [0, 1, 0.5, 0.9]]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        color.gamma22_to_light,
+        color.gamma22_to_display,
+        color.srgb_to_light,
+        color.srgb_to_display,
+        lambda x: color.to_light(x, "srgb"),
+        lambda x: color.to_display(x),
+        lambda x: exposure.overexpose(x, 0.37),
+        lambda x: exposure.overexpose(x, 0.37, "srgb"),
+        lambda x: exposure.underexpose(x, 0.37),
+        lambda x: exposure.underexpose(x, 0.37, "srgb"),
+    ],
+)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-14), (np.float32, 3e-7)])
+def test_arrays_and_tensors_agree(function: Callable[[Any], Any], dtype: type, tolerance: float) -> None:
+    values = GRID.astype(dtype)
+    array, tensor = function(values), function(torch.from_numpy(values.copy()))
+    assert array.dtype == dtype
+    assert tensor.numpy().dtype == dtype
+    np.testing.assert_allclose(array, tensor.numpy(), rtol=tolerance, atol=tolerance)
+    np.testing.assert_array_equal(values, GRID.astype(dtype), err_msg="the input is untouched")
+
+
+@pytest.mark.parametrize("function", [color.weighted, color.brightest, color.darkest, color.hls_saturation])
+def test_arrays_and_tensors_agree_over_channels(function: Callable[..., Any]) -> None:
+    array, tensor = function(*RGB), function(*torch.from_numpy(RGB.copy()))
+    np.testing.assert_allclose(array, tensor.numpy(), rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("display", "light"),
+    [(0.0, 0.0), (0.02, 0.02 / 12.92), (0.04045, 0.04045 / 12.92), (0.5, 0.21404114), (0.735357, 0.5), (1.0, 1.0)],
+)
+def test_srgb_has_the_standards_values(display: float, light: float) -> None:
+    assert color.srgb_to_light(np.array([display]))[0] == pytest.approx(light, abs=1e-6)
+    assert color.srgb_to_display(np.array([light]))[0] == pytest.approx(display, abs=1e-6)
+
+
+def test_gamma22_has_its_values() -> None:
+    assert color.gamma22_to_light(0.5) == 0.5**2.2
+    assert color.gamma22_to_display(0.5) == pytest.approx(0.729740, abs=1e-6)
+
+
+@pytest.mark.parametrize("transfer", ["gamma22", "srgb"])
+def test_transfers_return_and_grow(transfer: color.Transfer) -> None:
+    light = color.to_light(GRID, transfer)
+    assert (np.diff(light) > 0).all()
+    assert light[[0, -1]].tolist() == [0, 1]
+    tolerance = 1e-12 if transfer == "gamma22" else 2e-7  # the standard rounds its two thresholds
+    np.testing.assert_allclose(color.to_display(light, transfer), GRID, atol=tolerance)
+
+
+def test_every_level_returns_through_srgb_in_single_precision() -> None:
+    for top in (255, 65535):
+        levels = np.arange(top + 1)
+        values = (levels / top).astype(np.float32)
+        again = color.srgb_to_display(color.srgb_to_light(values))
+        np.testing.assert_array_equal(np.rint(again * top), levels)
+
+
+def test_unknown_transfer() -> None:
+    for function in (color.to_light, color.to_display):
+        with pytest.raises(ValueError, match="gamma22, srgb"):
+            function(GRID, "rec709")  # type: ignore[arg-type]
+
+
+def test_weights_add_up_and_are_the_standards() -> None:
+    for weights in (color.REC709, color.REC601, color.HU2018):
+        assert sum(weights) == pytest.approx(1, abs=1e-12)
+    luma = cv2.cvtColor(np.float32(RGB.T[None]), cv2.COLOR_RGB2GRAY)[0]
+    np.testing.assert_allclose(color.weighted(*RGB, color.REC601), luma, atol=1e-6)
+    assert color.weighted(1.0, 0.0, 0.0) == 0.2126
+    assert color.weighted(0.0, 1.0, 0.0) == 0.7152
+    assert color.weighted(0.0, 0.0, 1.0) == 0.0722
+
+
+def test_brightest_and_darkest_of_any_dtype() -> None:
+    for values in (RGB, (RGB * 255).astype(np.uint8), (RGB * 65535).astype(np.uint16), RGB.astype(np.float32)):
+        np.testing.assert_array_equal(color.brightest(*values), np.max(values, axis=0))
+        np.testing.assert_array_equal(color.darkest(*values), np.min(values, axis=0))
+
+
+@given(st.tuples(*[st.floats(0, 1, width=32)] * 3))
+def test_saturation_is_that_of_the_standard_library(rgb: tuple[float, float, float]) -> None:
+    _, _, expected = colorsys.rgb_to_hls(*rgb)
+    found = color.hls_saturation(*(np.array([v]) for v in rgb))[0]
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_saturation_is_that_of_opencv() -> None:
+    expected = cv2.cvtColor(np.float32(RGB.T[None]), cv2.COLOR_RGB2HLS)[0, :, 2]
+    np.testing.assert_allclose(color.hls_saturation(*RGB), expected, atol=1e-4)
