@@ -19,6 +19,9 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 3
 """A task that ends its process so often is given up."""
+GRACE_SECONDS = 2
+"""How long a worker that is told to stop may take."""
+_leaving = threading.Event()
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
@@ -128,6 +131,8 @@ def _submit(pool: ProcessPoolExecutor, work: Callable[[Task], Result], task: Tas
 def _do(work: Callable[[Task], Result], task: Task) -> Result:
     """In a worker: do a task, or end as soon as the files that it has open are put away."""
     try:
+        if _leaving.is_set():
+            raise SystemExit
         return work(task)
     except SystemExit:
         os._exit(1)
@@ -143,8 +148,11 @@ def _start_worker() -> None:
 
 
 def _leave(*_: object) -> None:
+    """Unwind; where that is swallowed (the pool's own code may be running), the next task or the alarm ends it."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise SystemExit(1)
+    signal.alarm(GRACE_SECONDS)
+    _leaving.set()
+    raise SystemExit
 
 
 def _end_with_parent() -> None:
