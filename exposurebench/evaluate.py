@@ -7,7 +7,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,13 @@ class Result:
         document: the method, the data, the protocols, the versions: everything the numbers depend on.
         per_image: a row a pair: id, scene, split, whether the input was right already, every value.
         summary: a row a metric: value, 95 % interval over photographs, noise floor.
+        method: what was evaluated, as long as it is at hand; None for a result that was read from disk.
     """
 
     document: Mapping[str, Any]
     per_image: pd.DataFrame
     summary: pd.DataFrame
+    method: Method | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -123,7 +125,7 @@ def evaluate(
         },
         "hardware": f"{device}, {platform.machine()}, {os.cpu_count()} cores",
     }
-    return Result(document, per_image, tables.summarize(per_image, metrics))
+    return Result(document, per_image, tables.summarize(per_image, metrics), method)
 
 
 def _method(
