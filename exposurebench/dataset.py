@@ -310,33 +310,52 @@ def read_marker(path: Path) -> dict[str, Any]:
 
 
 def verify(folder: str | Path) -> Iterator[str]:
-    """Recompute every hash of a data set and say what differs, a line each; nothing means intact.
+    """Recompute every hash of a data set, decoding all of it, and say what differs, a line each.
+
+    Nothing means intact.
 
     Raises:
         MissingError, InputError: it cannot be opened at all.
     """
     dataset = load_dataset(folder)
-    files = _Fingerprint()
-    for split in dataset.splits:
+    files, pixels, whole = _Fingerprint(), _Fingerprint(), True
+    for split in SPLITS:
         try:
-            rows = dataset.rows(split)
+            rows = dataset.rows(split) if split in dataset.splits else []
         except InputError as error:
             yield str(error)
+            whole = False
             continue
-        listed: dict[str, str] = {}
+        listed = {"metadata.csv": ""}
         for row in rows:
-            listed[row["input_file_name"]] = row["input_sha256"]
-            listed[row["target_file_name"]] = row["target_sha256"]
+            for side in ("input", "target"):
+                name = row[f"{side}_file_name"]
+                if name in listed:
+                    continue
+                problem, listed[name] = _checked(dataset.folder / split / name, row[f"{side}_sha256"])
+                if problem:
+                    yield f"{split}/{name} {problem}"
+                    whole = False
             files.add(split, row["id"], row["input_sha256"], row["target_sha256"])
-        for name, digest in listed.items():
-            path = dataset.folder / split / name
-            if not path.is_file():
-                yield f"{split}/{name} is missing"
-            elif sha256_file(path) != digest:
-                yield f"{split}/{name} was changed"
-        for side in ("input", "target"):
-            for path in sorted((dataset.folder / split / side).rglob("*")):
-                if path.is_file() and path.relative_to(dataset.folder / split).as_posix() not in listed:
-                    yield f"{split}/{path.relative_to(dataset.folder / split).as_posix()} is not in the manifest"
-    if files.hexdigest() != dataset.document["fingerprints"]["files"]:
-        yield "the manifests do not add up to the fingerprint in dataset.json"
+            pixels.add(split, row["id"], listed[row["input_file_name"]], listed[row["target_file_name"]])
+        for path in sorted((dataset.folder / split).rglob("*")):
+            name = path.relative_to(dataset.folder / split).as_posix()
+            if not path.is_dir() and name not in listed:
+                yield f"{split}/{name} is not in the manifest"
+    stated = dataset.document["fingerprints"]
+    if whole and files.hexdigest() != stated["files"]:
+        yield "the manifests do not add up to the fingerprint of files in dataset.json"
+    if whole and pixels.hexdigest() != stated["pixels"]:
+        yield "the decoded pixels do not add up to the fingerprint of pixels in dataset.json"
+
+
+def _checked(path: Path, digest: str) -> tuple[str, str]:
+    """What is wrong with a file, if anything, and the hash of its pixels."""
+    if not path.is_file():
+        return "is missing", ""
+    if sha256_file(path) != digest:
+        return "was changed", ""
+    try:
+        return "", pixels_sha256(read_image(path).pixels)
+    except ImageError as error:
+        return str(error), ""

@@ -19,12 +19,15 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 3
 """A task that ends its process so often is given up."""
+GRACE_SECONDS = 2
+"""How long a worker that is told to stop may take."""
+_leaving = threading.Event()
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
 def run(
     work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
-) -> Iterator[tuple[Task, Result | BrokenProcessPool]]:
+) -> Generator[tuple[Task, Result | BrokenProcessPool], None, None]:
     """Do independent tasks and yield each with its result, in the order in which they finish.
 
     Tasks are taken from the iterable as workers get free, so it may be longer than memory. A process that
@@ -66,7 +69,7 @@ def _pooled(
             if not broken:
                 for task in itertools.islice(queue, 2 * workers - len(running)):
                     try:
-                        running[pool.submit(work, task)] = task
+                        running[_submit(pool, work, task)] = task
                     except BrokenProcessPool:
                         suspects.append(task)
                         broken = True
@@ -90,7 +93,7 @@ def _alone(work: Callable[[Task], Result], task: Task) -> Result | BrokenProcess
     for _ in range(ATTEMPTS - 1):
         with _pool(1) as pool:
             try:
-                return pool.submit(work, task).result()
+                return _submit(pool, work, task).result()
             except BrokenProcessPool as error:
                 crash = error
     return crash
@@ -116,13 +119,40 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
                 os.environ[name] = value
 
 
+def _submit(pool: ProcessPoolExecutor, work: Callable[[Task], Result], task: Task) -> Future[Result]:
+    """Submit a task; a worker that this starts inherits a blocked SIGINT, so that Ctrl-C is the parent's alone."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(_do, work, task)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _do(work: Callable[[Task], Result], task: Task) -> Result:
+    """In a worker: do a task, or end as soon as the files that it has open are put away."""
+    try:
+        if _leaving.is_set():
+            raise SystemExit
+        return work(task)
+    except SystemExit:
+        os._exit(1)
+
+
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, hold OpenCV to one thread, and end when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Hold OpenCV to one thread, unwind when told to stop, and end when the parent is gone."""
+    signal.signal(signal.SIGTERM, _leave)
     import cv2
 
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _leave(*_: object) -> None:
+    """Unwind; where that is swallowed (the pool's own code may be running), the next task or the alarm ends it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.alarm(GRACE_SECONDS)
+    _leaving.set()
+    raise SystemExit
 
 
 def _end_with_parent() -> None:

@@ -112,25 +112,27 @@ def entries(track: str, root: str | Path) -> list[Entry]:
     return sorted(found, key=lambda entry: (-float(entry.result.summary["value"][0]), entry.document["name"]))
 
 
-def pages(root: str | Path) -> dict[str, str]:
+def boards(root: str | Path) -> dict[str, tuple[Track, list[Entry]]]:
+    """Every track that has entries, with them."""
+    found = {name: (track, entries(name, root)) for name, track in tracks().items()}
+    return {name: (track, listed) for name, (track, listed) in found.items() if listed}
+
+
+def pages(found: Mapping[str, tuple[Track, list[Entry]]]) -> dict[str, str]:
     """Every generated file below the leaderboards' folder, by its relative path."""
     generated = {}
-    boards = {}
-    for name, track in tracks().items():
-        found = entries(name, root)
-        if found:
-            boards[name] = (track, found)
-            render = STUDIES[track.study] if track.study else board.page
-            generated[f"{name}/README.md"] = render(name, track, found)
-            generated[f"{name}/table.csv"] = board.table(found)
-    generated["README.md"] = board.index(boards)
+    for name, (track, listed) in found.items():
+        render = STUDIES[track.study] if track.study else board.page
+        generated[f"{name}/README.md"] = render(name, track, listed)
+        generated[f"{name}/table.csv"] = board.table(listed)
+    generated["README.md"] = board.index(found)
     return generated
 
 
 def build(root: str | Path) -> list[Path]:
     """Regenerate every page; the same entries give the same bytes."""
     written = []
-    for name, text in pages(root).items():
+    for name, text in pages(boards(root)).items():
         write_text(Path(root) / name, text)
         written.append(Path(root) / name)
     return written
@@ -139,13 +141,13 @@ def build(root: str | Path) -> list[Path]:
 def check(root: str | Path) -> Iterator[str]:
     """Say what is wrong with the leaderboards, a line each: doctored numbers, stale pages, foreign data."""
     root = Path(root)
-    for name, track in tracks().items():
-        try:
-            found = entries(name, root)
-        except (InputError, KeyError, ValueError) as error:
-            yield f"{name}: {error}"
-            return
-        for entry in found:
+    try:
+        found = boards(root)
+    except (InputError, KeyError, ValueError) as error:
+        yield f"an entry cannot be read: {error}"
+        return
+    for name, (track, listed) in found.items():
+        for entry in listed:
             where = f"{name}/entries/{safe_key(entry.document['name'])}"
             for problem in _mismatches(entry.document, track):
                 yield f"{where}: {problem}"
@@ -159,7 +161,7 @@ def check(root: str | Path) -> Iterator[str]:
                 yield f"{where}.json says something else about the pairs that were right than its table"
             if entry.document["protocols"] != {m: tables.protocol(m) for m in entry.document["protocols"]}:
                 yield f"{where}.json was measured by another protocol than this program's"
-    for page, text in pages(root).items():
+    for page, text in pages(found).items():
         path = root / page
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             yield f"{page} is not what its entries give: run exposurebench leaderboard build"

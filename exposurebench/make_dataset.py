@@ -30,7 +30,7 @@ from exposurebench.dataset import MARKERS, Dataset
 from exposurebench.errors import ImageError, InputError, RecipeError, StorageError
 from exposurebench.exposure import OVEREXPOSED, UNDEREXPOSED
 from exposurebench.files import make_folder, read_json, safe_key, short_hash, storage_error, write_json
-from exposurebench.images import Image
+from exposurebench.images import Image, encode_image
 from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
 from exposurebench.scene import Frame, Scene
 from exposurebench.splits import parse_shares, split_of
@@ -135,6 +135,7 @@ def make_dataset(
     started = time.monotonic()
     out = Path(out)
     check(recipe)
+    _refuse_foreign(out)
     plan = make_plan(recipe, root)
     with _locked(out):
         resumed = _prepare(plan, out)
@@ -245,30 +246,41 @@ def _size(path: Path) -> int:
 # ---- building ------------------------------------------------------------------------------------------
 
 
+def _refuse_foreign(out: Path) -> None:
+    """Leave a folder alone, down to the lock, that is neither empty nor a data set."""
+    if (out / "dataset.json").is_file() or (out / MARKERS / "plan.json").is_file() or not out.is_dir():
+        return
+    try:
+        foreign = any(entry.name != MARKERS for entry in out.iterdir())
+    except OSError as error:
+        raise storage_error(out, error) from error
+    if foreign:
+        raise RecipeError(f"{str(out)!r} is not empty and holds no data set: choose another --out")
+
+
 def _prepare(plan: Plan, out: Path) -> bool:
     """Make sure that the folder is new or holds this very plan; True if something is there to go on with."""
     path = out / MARKERS / "plan.json"
     if path.is_file():
-        stored, wanted = read_json(path, "the plan of an unfinished data set"), plan.document()
-        differing = [
-            f"{key} {stored.get('recipe', {}).get(key)!r} there, {wanted['recipe'].get(key)!r} asked"
-            for key in sorted({*stored.get("recipe", {}), *wanted["recipe"]})
-            if stored.get("recipe", {}).get(key) != wanted["recipe"].get(key)
-        ]
-        if not differing and stored.get("source_fingerprint") != wanted["source_fingerprint"]:
-            differing = ["the source has other files now"]
-        if differing:
-            raise RecipeError(f"{str(out)!r} holds another data set ({'; '.join(differing)}): choose another --out")
-        return True
-    if (out / "dataset.json").is_file():
-        stored = dataset.load_dataset(out).document["recipe"]
-        if stored != plan.recipe.document():
-            raise RecipeError(f"{str(out)!r} holds a data set of another recipe: choose another --out")
-        return True
-    if any(entry.name != MARKERS for entry in out.iterdir()):
-        raise RecipeError(f"{str(out)!r} is not empty and holds no data set: choose another --out")
-    write_json(path, plan.document(), durable=True)
-    return False
+        stored = read_json(path, "the plan of an unfinished data set")
+        recipe, fingerprint = stored.get("recipe", {}), stored.get("source_fingerprint")
+    elif (out / "dataset.json").is_file():
+        document = dataset.load_dataset(out).document
+        recipe, fingerprint = document["recipe"], document["source"]["fingerprint"]
+    else:
+        write_json(path, plan.document(), durable=True)
+        return False
+    wanted = plan.recipe.document()
+    differing = [
+        f"{key} {recipe.get(key)!r} there, {wanted.get(key)!r} asked"
+        for key in sorted({*recipe, *wanted})
+        if recipe.get(key) != wanted.get(key)
+    ]
+    if not differing and fingerprint != plan.fingerprint:
+        differing = ["the source has other files now"]
+    if differing:
+        raise RecipeError(f"{str(out)!r} holds another data set ({'; '.join(differing)}): choose another --out")
+    return True
 
 
 @contextlib.contextmanager
@@ -316,10 +328,11 @@ def _build(plan: Plan, out: Path, workers: int, on_error: OnError, progress: boo
                 else:
                     yield shard
 
-        for shard, result in engine.run(build_shard, unfinished(), workers):
-            if isinstance(result, BrokenProcessPool):
-                _build_one_by_one(shard)
-            bar.update(len(shard.items))
+        with contextlib.closing(engine.run(build_shard, unfinished(), workers)) as results:
+            for shard, result in results:
+                if isinstance(result, BrokenProcessPool):
+                    _build_one_by_one(shard)
+                bar.update(len(shard.items))
 
 
 def build_shard(shard: Shard) -> None:
@@ -330,19 +343,20 @@ def build_shard(shard: Shard) -> None:
 def build_item(shard: Shard) -> dict[str, Any]:
     """Build a shard's first scene: its manifest rows, or why it was left out."""
     item, recipe = shard.items[0], shard.recipe
-    name = item.scene.name
+    name, failure = item.scene.name, "unreadable"
     try:
         scene = item.scene.read()
         over, under = badly_exposed_shares(scene.frames[0].pixels) if len(scene.frames) == 1 else (0.0, 0.0)
         numbers = {"overexposed": round(over, 6), "underexposed": round(under, 6)}
         if over + under > recipe.well_exposed:
             return _rejection(name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers)
+        failure = "not paired"
         pairs = make_pairs(recipe, scene)
         rows = dataset.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)
     except (ImageError, ValueError) as error:
         if shard.on_error == "fail":
             raise InputError(f"{name!r} {error}; leave it out with --on-error skip") from error
-        return _rejection(name, "unreadable" if isinstance(error, ImageError) else "not paired", str(error))
+        return _rejection(name, failure, str(error))
     about = {"scene": name, "license": item.scene.license, "notes": "; ".join(scene.frames[0].pixels.notes)}
     return {"rows": [{**row, **about, **numbers, "_split": item.split} for row in rows], "split": item.split}
 
@@ -493,28 +507,23 @@ def rebuild(folder: str | Path, number: int, *, root: str | Path | None = None, 
             stored.setdefault(row["scene"], []).append((split, row))
     wanted = set(sorted(stored, key=lambda name: draw(seed, "rebuild", name))[:number])
     for scene in _source(recipe, root):
-        name = scene.name.encode("utf-8", "backslashreplace").decode()
+        name = scene.name
         if name not in wanted:
             continue
         wanted.discard(name)
         try:
             pairs = list(make_pairs(recipe, scene.read()))
-        except ImageError as error:
+            if len(pairs) != len(stored[name]):
+                yield f"{name}: gives {len(pairs)} pairs, the data set has {len(stored[name])}"
+            for pair, (split, row) in zip(pairs, stored[name], strict=False):
+                for side, image in (("input", pair.input), ("target", pair.target)):
+                    levels = image.as_levels()
+                    if recipe.format == "jpg" and image.file is None:
+                        levels = dataset.decoded(encode_image(levels, recipe.format, recipe.quality))
+                    if not np.array_equal(getattr(built, f"read_{side}")(split, row).pixels, levels):
+                        yield f"{name}: the {side} {split}/{row[f'{side}_file_name']} is not what its source gives"
+        except (InputError, ValueError) as error:
             yield f"{name}: {error}"
-            continue
-        if len(pairs) != len(stored[name]):
-            yield f"{name}: gives {len(pairs)} pairs, the data set has {len(stored[name])}"
-        for pair, (split, row) in zip(pairs, stored[name], strict=False):
-            for side, image in (("input", pair.input), ("target", pair.target)):
-                there = getattr(built, f"read_{side}")(split, row).pixels
-                levels = image.as_levels()
-                lossy = recipe.format == "jpg" and image.file is None
-                if lossy:
-                    from exposurebench.images import encode_image
-
-                    levels = dataset.decoded(encode_image(levels, recipe.format, recipe.quality))
-                if there.shape != levels.shape or not np.array_equal(there, levels):
-                    yield f"{name}: the {side} {split}/{row[f'{side}_file_name']} is not what its source gives"
     for name in sorted(wanted):
         yield f"{name}: is not in the source"
 

@@ -45,7 +45,7 @@ class Entry:
 def tracks() -> dict[str, Track]:
     """Every track that is shipped, by name."""
     found = {}
-    for path in sorted((shipped("recipes") / "tracks").glob("*.toml")):
+    for path in sorted((shipped("recipes") / "tracks").glob("*.toml"), key=lambda path: path.stem):
         found[path.stem] = fill(Track, read_recipe(path, "tracks"))
     return found
 

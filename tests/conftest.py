@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# One thread for each test process: the tests run side by side. Before torch is imported, or it is not heeded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 

@@ -24,7 +24,11 @@ def test_what_was_saved_comes_back_and_predicts_the_same(saved: Path) -> None:
     torch.manual_seed(3)
     original = network(width=4)
     checkpoint = load_checkpoint(saved)
-    assert (checkpoint.architecture, checkpoint.settings, checkpoint.recipe) == ("small_cnn", {"width": 4}, {"steps": 1})
+    assert (checkpoint.architecture, checkpoint.settings, checkpoint.recipe) == (
+        "small_cnn",
+        {"width": 4},
+        {"steps": 1},
+    )
     images = torch.rand(1, 3, 12, 9)
     with torch.no_grad():
         assert torch.equal(build_network(checkpoint)(images), original(images))
@@ -47,7 +51,9 @@ def test_a_pickled_object_is_refused_and_nothing_runs(tmp_path: Path, how: str) 
     if how == "pickle":
         path.write_bytes(pickle.dumps(Planted(trap)))
     else:
-        payload = Planted(trap) if how == "torch" else {"format": "exposurebench.checkpoint", "state": {"a": Planted(trap)}}
+        payload = (
+            Planted(trap) if how == "torch" else {"format": "exposurebench.checkpoint", "state": {"a": Planted(trap)}}
+        )
         torch.save(payload, path)
     with pytest.raises(UnsafeModelError, match=r"refused: it is a pickled Python object.*--predictions"):
         load_checkpoint(path)
@@ -64,7 +70,7 @@ def test_a_whole_module_is_refused(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(data)
-    with pytest.raises((InputError, UnsafeModelError), match="model.pt") as caught:
+    with pytest.raises((InputError, UnsafeModelError), match=r"model\.pt") as caught:
         load_checkpoint(path)
     assert "\n" not in str(caught.value)
 
@@ -117,4 +123,8 @@ def test_an_absurd_size_is_refused_before_anything_is_allocated(saved: Path) -> 
 
 def test_the_file_is_a_plain_torch_archive(saved: Path) -> None:
     assert zipfile.is_zipfile(saved)
-    assert torch.load(saved, weights_only=True)["preprocessing"] == {"takes": "srgb", "gives": "srgb", "range": [0.0, 1.0]}
+    assert torch.load(saved, weights_only=True)["preprocessing"] == {
+        "takes": "srgb",
+        "gives": "srgb",
+        "range": [0.0, 1.0],
+    }

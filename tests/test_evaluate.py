@@ -135,7 +135,9 @@ def test_predict_keeps_names_apart_and_says_what_it_left_out(samples: Path, tmp_
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content)
     failed = {}
-    written = predict(open_method("baseline:identity"), files, tmp_path / "out", lambda f, r: failed.update({f.name: r}))
+    written = predict(
+        open_method("baseline:identity"), files, tmp_path / "out", lambda f, r: failed.update({f.name: r})
+    )
     assert len({path.name for path in written}) == 2
     assert list(failed) == ["broken.png"]
     with pytest.raises(InputError, match=r"broken.png.*is not an image"):

@@ -16,9 +16,7 @@ def test_mean_interval_is_near_the_textbook():
     values = np.random.default_rng(0).normal(5, 2, 1000)
     low, high = mean_interval(values, range(1000))
     error = values.std(ddof=1) / math.sqrt(1000)
-    assert (low, high) == pytest.approx(
-        (values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.1 * error
-    )
+    assert (low, high) == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.1 * error)
 
 
 def test_few_values_follow_the_t_distribution():
@@ -102,24 +100,17 @@ def paired(name, number, seed, patches=()):
         same, dark = rng.random(size) < 0.5, 0.5 * rng.random((2, *size))
         bright = 0.5 + 0.5 * np.stack((rng.beta(4, 3, size), rng.beta(2, 5, size)))
         return tuple(np.where(same, dark, bright))
-    shift, spread = {"top": (0.01, 0.03), "near": (0.03, 0.05), "apart": (0.1, 0.05), "far": (0.3, 0.05)}[
-        name
-    ]
+    shift, spread = {"top": (0.01, 0.03), "near": (0.03, 0.05), "apart": (0.1, 0.05), "far": (0.3, 0.05)}[name]
     return (target + shift + spread * rng.normal(size=size)).clip(0, 1), target
 
 
 @pytest.mark.parametrize("patches", [(), (16,)])
 def test_value_is_that_of_the_metric(patches):
-    columns = [
-        dict.fromkeys(("luminance", "contrast", "saturation"), side)
-        for side in paired("near", 90, 0, patches)
-    ]
+    columns = [dict.fromkeys(("luminance", "contrast", "saturation"), side) for side in paired("near", 90, 0, patches)]
     columns[0]["contrast"] = columns[0]["contrast"] ** 2
     estimates = similarity_interval(*columns, range(90), resamples=50)
     metric = histogram_similarity(*columns, patches="hu2018" if patches else "image")
-    assert {name: estimate.value for name, estimate in estimates.items()} == {
-        name: metric[name] for name in estimates
-    }
+    assert {name: estimate.value for name, estimate in estimates.items()} == {name: metric[name] for name in estimates}
     assert all(estimate.n == 90 for estimate in estimates.values())
 
 
@@ -206,9 +197,7 @@ def test_mean_interval_covers(law, number):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "patches"), [(60, ()), (300, ()), (60, (16,))])
-@pytest.mark.parametrize(
-    "law", ["equal laws", "equal laws, paired", "top", "near", "apart", "far", "half the bins"]
-)
+@pytest.mark.parametrize("law", ["equal laws", "equal laws, paired", "top", "near", "apart", "far", "half the bins"])
 def test_similarity_interval_covers(law, number, patches):
     """Between 0.89 and 1: it cannot be 0.95 throughout, for at the top there is nothing above to miss."""
     ours, theirs = (np.bincount(bin_numbers(side, 32), minlength=32) for side in paired(law, 2_000_000, 1))

@@ -40,9 +40,7 @@ def test_refuses_arrays():
         checked_pair(GOOD.numpy(), GOOD)
 
 
-@pytest.mark.parametrize(
-    "shape", [(3, 4, 5), (2, 1, 4, 5), (2, 4, 5, 3), (0, 3, 4, 5), (2, 3, 0, 5), (1, 2, 3, 4, 5)]
-)
+@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 1, 4, 5), (2, 4, 5, 3), (0, 3, 4, 5), (2, 3, 0, 5), (1, 2, 3, 4, 5)])
 def test_refuses_shapes(shape):
     with pytest.raises(ValueError, match="shape"):
         checked_pair(torch.zeros(shape), torch.zeros(shape))

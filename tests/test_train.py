@@ -12,7 +12,9 @@ from exposurebench.train import train, training_recipe
 
 
 def recipe(**changes: object):
-    return training_recipe({"model": "small_cnn", "width": 6, "steps": 60, "patch": 48, "learning_rate": 3e-3, **changes})
+    return training_recipe(
+        {"model": "small_cnn", "width": 6, "steps": 60, "patch": 48, "learning_rate": 3e-3, **changes}
+    )
 
 
 def test_it_learns_something_and_writes_what_it_learned(trainable: Path, tmp_path: Path) -> None:
@@ -23,12 +25,17 @@ def test_it_learns_something_and_writes_what_it_learned(trainable: Path, tmp_pat
     checkpoint = load_checkpoint(path)
     assert checkpoint.dataset["pixels"] == load_dataset(trainable).pixels
     assert checkpoint.recipe["steps"] == 150
-    ours, theirs = (evaluate(what, trainable, metrics=["psnr"]).summary["value"][0] for what in (str(path), "baseline:identity"))
+    ours, theirs = (
+        evaluate(what, trainable, metrics=["psnr"]).summary["value"][0] for what in (str(path), "baseline:identity")
+    )
     assert ours > theirs + 1, "150 steps must beat doing nothing by more than a decibel"
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(trainable: Path, tmp_path: Path) -> None:
-    states = [load_checkpoint(train(recipe(steps=3, seed=s), trainable, tmp_path / str(i))).state for i, s in enumerate((5, 5, 6))]
+    states = [
+        load_checkpoint(train(recipe(steps=3, seed=s), trainable, tmp_path / str(i))).state
+        for i, s in enumerate((5, 5, 6))
+    ]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
 

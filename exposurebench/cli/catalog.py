@@ -1,4 +1,8 @@
-"""exposurebench sources, baselines, models, metrics: what there is, read from the files without importing them."""
+"""exposurebench def _plain(value: object) -> str:
+    return ", ".join("any" if v is None else str(v) for v in value) if isinstance(value, tuple) else str(value)
+
+
+sources, baselines, models, metrics: what there is, read from the files without importing them."""
 
 from __future__ import annotations
 
@@ -34,7 +38,8 @@ def _listing(kind: Any) -> Callable[..., None]:
             return
         for name, facts in found.items():
             click.echo(click.style(name, bold=True) + f": {facts['title']}")
-            detail = "; ".join(f"{fact.replace('_', ' ')}: {facts[fact]}" for fact in _FACTS[kind][1:] if facts[fact])
+            shown = {fact.replace("_", " "): _plain(facts[fact]) for fact in _FACTS[kind][1:] if facts[fact]}
+            detail = "; ".join(f"{fact}: {value}" for fact, value in shown.items())
             click.echo(f"    {detail}")
 
     return command

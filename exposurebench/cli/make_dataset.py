@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def make_dataset(
         catalog.load("sources", resolved.source).function("fetch")(root, offline=offline, progress=True)
     if dry_run:
         return _show_estimate(estimate(resolved, root=root, workers=workers), workers, as_json)
-    built = build(resolved, out, root=root, workers=workers, on_error=on_error, progress=not as_json)
+    built = build(resolved, out, root=root, workers=workers, on_error=on_error, progress=sys.stderr.isatty())
     about = built.dataset.document
     if as_json:
         options.emit({"out": str(out), "seconds": round(built.seconds, 3), **about})
@@ -92,7 +93,7 @@ def _show_estimate(found: Any, workers: int, as_json: bool) -> int:
         options.emit(asdict(found))
     else:
         click.echo(
-            f"would read {found.scenes} photographs ({found.source_bytes / 1e6:.1f} MB), keep about {found.kept}, write "
-            f"{found.files} files (about {found.bytes / 1e6:.0f} MB), {found.seconds:.0f} s on {workers} workers"
+            f"would read {found.scenes} photographs ({found.source_bytes / 1e6:.1f} MB), keep about {found.kept}, "
+            f"write {found.files} files (about {found.bytes / 1e6:.0f} MB), {found.seconds:.0f} s on {workers} workers"
         )
     return 0

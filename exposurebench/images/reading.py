@@ -8,6 +8,7 @@ false RAW name is refused with the reason.
 from __future__ import annotations
 
 import io
+import stat
 import struct
 import threading
 import warnings
@@ -72,7 +73,10 @@ def read_image(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > BYTE_LIMIT:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("is not a regular file")
+        if status.st_size > BYTE_LIMIT:
             raise ImageError(f"is larger than {BYTE_LIMIT >> 30} GiB")
         data = path.read_bytes()
     except OSError as error:

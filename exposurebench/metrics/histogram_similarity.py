@@ -13,7 +13,7 @@ from exposurebench.color import HU2018, hls_saturation, weighted
 from exposurebench.statistics import bin_numbers
 from exposurebench.tensors import checked_batch
 
-TITLE = "histogram similarity of luminance, contrast and saturation"
+TITLE = "histogram similarity of luminance, contrast and saturation, whole images"
 TAKES = "srgb"
 UNIT = ""
 RANGE = (0.0, 1.0)
@@ -33,6 +33,7 @@ PROTOCOL = {
     "pooling": "sum of the smaller shares; mean of the three",
 }
 VARIANTS = {"hu2018": {"patches": "hu2018"}}
+VARIANT_FACTS = {"hu2018": {"TITLE": "histogram similarity over sixteen patches of each image"}}
 
 Patches = Literal["image", "hu2018"]
 Column = torch.Tensor | NDArray[Any]

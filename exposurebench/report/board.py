@@ -205,7 +205,7 @@ def table(found: Sequence[Entry]) -> str:
     return buffer.getvalue()
 
 
-def index(boards: Mapping[str, tuple[Track, Sequence[Entry]]]) -> str:
+def index(boards: Mapping[str, tuple[Track, list[Entry]]]) -> str:
     """The index of every track."""
     lines = []
     for name, (track, found) in boards.items():

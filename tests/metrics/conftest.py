@@ -19,9 +19,7 @@ class References:
     pairs: pd.DataFrame
     values: pd.DataFrame
 
-    def scores(
-        self, metric: str, params: str, program: str = ""
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
+    def scores(self, metric: str, params: str, program: str = "") -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
         """Prediction, target and score of every 8-bit pair that a program (by a part of its name) scored."""
         rows = self.values[(self.values.metric == metric) & (self.values.params == params)]
         rows = rows[rows.reference_implementation.str.contains(program, regex=False)]

@@ -24,9 +24,7 @@ def pictures(takes: str) -> torch.Tensor:
     generator = torch.Generator().manual_seed(5)
     coarse = torch.rand(4, 3, 5, 6, generator=generator, dtype=torch.float64)
     smooth = torch.nn.functional.interpolate(coarse, (211, 243), mode="bicubic").clamp(0.02, 0.98)
-    display = (smooth + 0.02 * torch.randn(smooth.shape, generator=generator, dtype=torch.float64)).clamp(
-        0, 1
-    )
+    display = (smooth + 0.02 * torch.randn(smooth.shape, generator=generator, dtype=torch.float64)).clamp(0, 1)
     return {"srgb": display, "linear": display**2.2, "nits": 0.05 + 500 * display**2.2}[takes]
 
 
@@ -43,9 +41,7 @@ def scores(name: str, prediction: torch.Tensor, target: torch.Tensor) -> dict[st
     return values if isinstance(values, dict) else {name: values}
 
 
-def columns(
-    name: str, images: torch.Tensor, order: tuple[int, ...] = (0, 1, 2, 3)
-) -> dict[str, torch.Tensor]:
+def columns(name: str, images: torch.Tensor, order: tuple[int, ...] = (0, 1, 2, 3)) -> dict[str, torch.Tensor]:
     """A set metric's statistics of some of the images; where it draws boxes, an image keeps its seed."""
     statistics = catalog.load("metrics", name).function("statistics")
     seeded = {"seeds": list(order)} if "seeds" in inspect.signature(statistics).parameters else {}

@@ -153,9 +153,7 @@ def test_order_does_not_matter_and_sides_may_swap():
 
 def test_falls_as_sets_part():
     target = {name: 0.5 * column for name, column in uniform_columns(1).items()}
-    results = [
-        histogram_similarity({k: v + s for k, v in target.items()}, target) for s in (0, 0.1, 0.3, 0.5)
-    ]
+    results = [histogram_similarity({k: v + s for k, v in target.items()}, target) for s in (0, 0.1, 0.3, 0.5)]
     assert all(np.diff([result["mean"] for result in results]) < 0)
     assert [result["luminance_w1"] for result in results] == pytest.approx([0, 0.1, 0.3, 0.5])
 
@@ -172,9 +170,7 @@ def test_a_table_gives_the_same_numbers(images, kind):
     assert histogram_similarity(*read, patches=kind) == histogram_similarity(*sides, patches=kind)
 
 
-@pytest.mark.parametrize(
-    "bad", [np.array([]), np.array([np.nan]), np.array([1.1]), np.zeros((2, 16)), np.array(0.5)]
-)
+@pytest.mark.parametrize("bad", [np.array([]), np.array([np.nan]), np.array([1.1]), np.zeros((2, 16)), np.array(0.5)])
 def test_refuses_columns(bad):
     good = {name: np.array([0.5]) for name in COLUMNS}
     with pytest.raises(ValueError):

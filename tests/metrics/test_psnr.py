@@ -43,9 +43,7 @@ def test_agrees_with_scikit_image(images, noise):
 def test_agrees_with_piq(images, noise):
     prediction = (images + 0.05 * noise).clamp(0, 1)
     scores = piq.psnr(prediction, images, data_range=1.0, reduction="none")
-    torch.testing.assert_close(
-        psnr(prediction, images), scores, atol=1e-3, rtol=0
-    )  # piq adds 1e-8 to the error
+    torch.testing.assert_close(psnr(prediction, images), scores, atol=1e-3, rtol=0)  # piq adds 1e-8 to the error
 
 
 def test_equal_images_are_infinite(images):

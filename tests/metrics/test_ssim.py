@@ -24,9 +24,7 @@ wang = functools.partial(ssim, **VARIANTS["wang"])
     ],
 )
 def test_reference_scores(references, params, settings):
-    deviations = [
-        abs(ssim(a, b, **settings).item() - score) for a, b, score in references.scores("SSIM", params)
-    ]
+    deviations = [abs(ssim(a, b, **settings).item() - score) for a, b, score in references.scores("SSIM", params)]
     assert len(deviations) >= 7
     assert max(deviations) < 1e-9
 
@@ -59,9 +57,7 @@ def test_agrees_with_piq(images, noise):
     torch.testing.assert_close(ssim(prediction, images), scores, atol=1e-9, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("size", "factor"), [((383, 400), 1), ((384, 401), 2), ((640, 643), 3), ((900, 901), 4)]
-)
+@pytest.mark.parametrize(("size", "factor"), [((383, 400), 1), ((384, 401), 2), ((640, 643), 3), ((900, 901), 4)])
 def test_wang_downsamples_like_an_image_filter(size, factor):
     """A running mean with mirrored borders, centred as in MATLAB, of which every f-th value is kept."""
     rng = np.random.default_rng(0)

@@ -1,0 +1,575 @@
+"""The road from photographs to pairs: the same bytes however it was travelled, and nothing half-written."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from exposurebench import dataset as store
+from exposurebench import files, make_dataset
+from exposurebench.dataset import load_dataset, torch_dataset, verify
+from exposurebench.errors import InputError, MissingError, RecipeError, StorageError
+from exposurebench.images import read_image
+from exposurebench.recipe import dataset_recipe
+
+BUILD = """
+import sys, json
+sys.path[:0] = json.loads(sys.argv[1])
+from exposurebench.make_dataset import make_dataset
+from exposurebench.recipe import dataset_recipe
+if __name__ == "__main__":
+    out, root, workers, document = sys.argv[2:6]
+    make_dataset(dataset_recipe(json.loads(document)), out, root=root, workers=int(workers), card=False)
+"""
+
+
+def photograph(number: int, height: int = 40, width: int = 48) -> np.ndarray:
+    """Smooth colours in the middle of the scale, other ones for every number."""
+    rng = np.random.default_rng(number)
+    coarse = rng.integers(20, 236, (5, 6, 3)).astype(np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def write_photographs(folder: Path, count: int, height: int = 40, width: int = 48) -> Path:
+    for number in range(count):
+        path = folder / f"class{number % 3}" / f"photo{number:04d}.{'png' if number % 4 == 0 else 'jpg'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), photograph(number, height + number % 5, width))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory) -> Path:
+    return write_photographs(tmp_path_factory.mktemp("photographs"), 30)
+
+
+def recipe(**settings):
+    return dataset_recipe({"source": "folder", **settings})
+
+
+def build(out, root, workers=1, **settings):
+    return make_dataset.make_dataset(recipe(**settings), out, root=root, workers=workers, card=False)
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file but the markers, with its hash."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and store.MARKERS not in path.relative_to(folder).parts
+    }
+
+
+def temporary(folder: Path) -> list[Path]:
+    return list(folder.rglob(".*.tmp"))
+
+
+def rows_of(folder: Path) -> dict[str, dict[str, str]]:
+    found = {}
+    for path in folder.glob("*/metadata.csv"):
+        with path.open(newline="") as stream:
+            found.update({row["scene"]: {**row, "split": path.parent.name} for row in csv.DictReader(stream)})
+    return found
+
+
+# ---- the same bytes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"tau": 0.5},
+        {"tau": 0.5, "form": "camera", "noise": 0.01},
+        {"tau": "0.5:1", "size": 24, "crop": "random", "seed": 3},
+        {"tau": "0.2,0.5,1", "format": "jpg", "quality": 80},
+        {"tau": [0.3, 0.6], "size": 32, "crop": "center", "transfer": "srgb"},
+        {"tau": 0.4, "size": 32, "format": "jpg", "split": "train=0.5,test=0.5"},
+    ],
+    ids=lambda settings: "-".join(f"{k}={v}" for k, v in settings.items()),
+)
+def test_any_number_of_workers_gives_the_same_bytes(photographs, tmp_path, settings):
+    for workers in (1, 2, 3):
+        build(tmp_path / str(workers), photographs, workers, **settings)
+        assert not temporary(tmp_path)
+    assert tree(tmp_path / "1") == tree(tmp_path / "2") == tree(tmp_path / "3")
+    assert list(verify(tmp_path / "2")) == []
+    assert list(make_dataset.rebuild(tmp_path / "2", 30, root=photographs)) == []
+
+
+def test_several_thresholds_share_one_target(photographs, tmp_path):
+    built = build(tmp_path, photographs, tau="0.2,0.5,1", split="test").dataset
+    table = built.table("test")
+    assert len(table) == 90
+    assert len(list((tmp_path / "test" / "target").iterdir())) == 30
+    assert table.groupby("scene")["target_file_name"].nunique().eq(1).all()
+    assert built.document["counts"] == {"test": {"pairs": 90, "photographs": 30}}
+
+
+def test_a_drawn_threshold_is_another_for_every_photograph(photographs, tmp_path):
+    table = build(tmp_path, photographs, tau="0.5:1", split="test").dataset.table("test")
+    assert table["tau"].nunique() == 30
+    assert table["tau"].between(0.5, 1).all()
+    assert set(table["form"]) == {"camera"}
+
+
+# ---- interruptions ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory) -> Path:
+    return write_photographs(tmp_path_factory.mktemp("larger"), 120, 200, 260)
+
+
+SETTINGS = {"source": "folder", "tau": "0.3,0.6", "size": 100}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(larger, tmp_path_factory) -> dict[str, str]:
+    out = tmp_path_factory.mktemp("undisturbed") / "set"
+    build(out, larger, 2, tau="0.3,0.6", size=100)
+    return tree(out)
+
+
+def start(tmp_path: Path, root: Path, out: Path, workers: int = 2, **more) -> subprocess.Popen:
+    script = tmp_path / "build.py"
+    script.write_text(BUILD)
+    command = [sys.executable, str(script), json.dumps(sys.path), str(out), str(root), str(workers)]
+    return subprocess.Popen(
+        [*command, json.dumps(SETTINGS)], start_new_session=True, stderr=subprocess.PIPE, text=True, **more
+    )
+
+
+def wait_for_images(out: Path, number: int, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        if sum(1 for _ in out.glob("*/input/*.png")) >= number:
+            return
+        time.sleep(0.005)
+
+
+def test_kill_9_at_any_moment_and_run_again(larger, undisturbed, tmp_path):
+    moments = random.Random(0)  # noqa: S311
+    out = tmp_path / "set"
+    killed = 0
+    for attempt in range(4):
+        process = start(tmp_path, larger, out, workers=1 + attempt % 2)
+        wait_for_images(out, moments.randrange(20, 60) * (attempt + 1), process)
+        killed += process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert not (out / "dataset.json").exists() or tree(out) == undisturbed
+    assert killed >= 2
+    if not (out / "dataset.json").exists():
+        with pytest.raises(MissingError, match="not finished"):
+            load_dataset(out)
+    build(out, larger, 2, tau="0.3,0.6", size=100)
+    assert tree(out) == undisturbed
+    assert not temporary(out)
+
+
+def test_ctrl_c_and_run_again(larger, undisturbed, tmp_path):
+    out = tmp_path / "set"
+    process = start(tmp_path, larger, out)
+    wait_for_images(out, 30, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    _, errors = process.communicate(timeout=20)
+    assert errors.count("Traceback") == 1
+    assert "KeyboardInterrupt" in errors
+    assert not temporary(out)
+    assert not (out / "dataset.json").exists()
+    assert build(out, larger, 2, tau="0.3,0.6", size=100).resumed
+    assert tree(out) == undisturbed
+
+
+def test_a_killed_worker_changes_nothing(larger, undisturbed, tmp_path):
+    out = tmp_path / "set"
+    process = start(tmp_path, larger, out)
+    wait_for_images(out, 20, process)
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(int(child), signal.SIGKILL)
+            break
+    else:
+        pytest.fail("no worker was found")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert tree(out) == undisturbed
+    assert not temporary(out)
+
+
+def test_a_photograph_that_ends_its_process_is_listed_and_the_rest_is_built(photographs, tmp_path, monkeypatch):
+    """What the engine gives back after three crashes is taken apart scene by scene."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    def run(work, tasks, workers):
+        for task in tasks:
+            guilty = any("photo0007" in item.scene.name for item in task.items)
+            yield task, BrokenProcessPool("killed") if guilty else work(task)
+
+    monkeypatch.setattr(make_dataset.engine, "run", run)
+    built = build(tmp_path, photographs, 2, tau=0.5)
+    assert built.failed == 1
+    with (tmp_path / "rejected.csv").open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["source"], row["reason"]) == ("class1/photo0007.jpg", "ends the process that reads it")
+    assert len(rows_of(tmp_path)) == 29
+
+
+@pytest.mark.parametrize("limit", [6_000, 20_000], ids=["an image", "the manifest"])
+def test_a_file_size_limit_is_one_line_and_nothing_half_written(larger, undisturbed, tmp_path, limit):
+    out = tmp_path / "set"
+    process = start(tmp_path, larger, out, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    _, errors = process.communicate(timeout=60)
+    assert errors.endswith("the file size limit of this process or disk is reached\n")
+    assert ("metadata.csv" in errors) == (limit == 20_000)
+    assert not temporary(out)
+    assert not (out / "dataset.json").exists()
+    build(out, larger, 2, tau="0.3,0.6", size=100)
+    assert tree(out) == undisturbed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk to fill it")
+def test_a_full_disk_is_one_line_and_the_rest_comes_later(larger, undisturbed, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        with pytest.raises(StorageError, match="the disk is full: free some space"):
+            build(disk / "set", larger, 2, tau="0.3,0.6", size=100)
+        assert not temporary(disk)
+        assert not (disk / "set" / "dataset.json").exists()
+        subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
+        build(disk / "set", larger, 2, tau="0.3,0.6", size=100)
+        assert tree(disk / "set") == undisturbed
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("at", [0, 1, 17, 59, 62, 68, 72, 74, 78])
+def test_no_space_at_any_write(photographs, tmp_path, monkeypatch, at):
+    """The n-th rename fails, be it an image, a marker, a manifest or the last file."""
+    build(tmp_path / "whole", photographs, tau=0.5)
+    real, left = os.replace, at
+
+    def replace(*names):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(*names)
+
+    monkeypatch.setattr(files.os, "replace", replace)
+    with pytest.raises(StorageError, match="disk is full"):
+        build(tmp_path / "set", photographs, tau=0.5)
+    monkeypatch.undo()
+    assert not temporary(tmp_path)
+    assert not (tmp_path / "set" / "dataset.json").exists()
+    build(tmp_path / "set", photographs, tau=0.5)
+    assert tree(tmp_path / "set") == tree(tmp_path / "whole")
+
+
+# ---- what lies there already -----------------------------------------------------------------------------
+
+
+def test_another_recipe_is_refused_with_what_differs(photographs, tmp_path):
+    build(tmp_path, photographs, tau=0.5)
+    before = tree(tmp_path)
+    with pytest.raises(RecipeError, match=r"holds another data set \(tau 0\.5 there, 0\.4 asked\)") as caught:
+        build(tmp_path, photographs, tau=0.4)
+    assert "\n" not in str(caught.value)
+    shutil.rmtree(tmp_path / store.MARKERS)
+    with pytest.raises(RecipeError, match=r"tau 0\.5 there, 0\.4 asked"):
+        build(tmp_path, photographs, tau=0.4)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("markers", [True, False])
+def test_a_changed_source_is_refused(tmp_path, markers):
+    source = write_photographs(tmp_path / "source", 6)
+    build(tmp_path / "set", source, tau=0.5)
+    if not markers:
+        shutil.rmtree(tmp_path / "set" / store.MARKERS)
+    write_photographs(tmp_path / "source", 7)
+    with pytest.raises(RecipeError, match="the source has other files now"):
+        build(tmp_path / "set", source, tau=0.5)
+
+
+def test_a_finished_set_is_recognised_and_left_alone(photographs, tmp_path):
+    first = build(tmp_path, photographs, tau=0.5)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = build(tmp_path, photographs, 2, tau=0.5)
+    assert not first.resumed
+    assert again.resumed
+    assert again.dataset.document == first.dataset.document
+    shutil.rmtree(tmp_path / store.MARKERS)
+    assert build(tmp_path, photographs, tau=0.5).resumed
+    assert {p: t for p, t in times.items() if store.MARKERS not in p.parts} == {
+        p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file() and store.MARKERS not in p.parts
+    }
+
+
+def test_a_foreign_folder_is_refused_untouched(photographs, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(RecipeError, match="is not empty and holds no data set"):
+        build(tmp_path, photographs, tau=0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_second_process_says_that_the_first_is_at_work(larger, undisturbed, tmp_path):
+    out = tmp_path / "set"
+    process = start(tmp_path, larger, out)
+    wait_for_images(out, 1, process)
+    with pytest.raises(StorageError, match="is being built by another process"):
+        build(out, larger, 1, tau="0.3,0.6", size=100)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert tree(out) == undisturbed
+
+
+# ---- splits, limit, seed, filter -------------------------------------------------------------------------
+
+
+def test_splits_are_by_scene_and_shares_are_kept(tmp_path):
+    source = write_photographs(tmp_path / "source", 200, 8, 8)
+    build(tmp_path / "set", source, tau="0.4,0.8", well_exposed=1.0, split="train=0.5,val=0.25,test=0.25")
+    splits = {split: set(load_dataset(tmp_path / "set").table(split)["scene"]) for split in store.SPLITS}
+    assert sum(map(len, splits.values())) == 200 == len(set.union(*splits.values()))
+    assert 80 <= len(splits["train"]) <= 120
+    assert 30 <= len(splits["val"]) <= 70
+
+
+def test_a_smaller_limit_is_a_subset_and_seed_changes_it(photographs, tmp_path):
+    def scenes(limit, seed=0, root=photographs):
+        out = tmp_path / f"{limit}-{seed}-{root.name}"
+        build(out, root, tau=0.5, limit=limit, seed=seed)
+        return {name: (row["split"], row["input_sha256"]) for name, row in rows_of(out).items()}
+
+    five, twelve, everything = scenes(5), scenes(12), scenes(99)
+    assert (len(five), len(twelve), len(everything)) == (5, 12, 30)
+    assert five.items() <= twelve.items() <= everything.items()
+    assert scenes(5, seed=1).keys() != five.keys()
+
+
+def test_limit_does_not_depend_on_the_order_of_the_source(photographs, tmp_path, monkeypatch):
+    build(tmp_path / "forward", photographs, tau="0.5:1", limit=11)
+    real = make_dataset._source
+    monkeypatch.setattr(make_dataset, "_source", lambda *a: iter(list(real(*a))[::-1]))
+    build(tmp_path / "backward", photographs, tau="0.5:1", limit=11)
+    assert rows_of(tmp_path / "forward") == rows_of(tmp_path / "backward")
+
+
+def test_the_seed_changes_what_is_drawn(photographs, tmp_path):
+    for seed in (0, 1):
+        build(tmp_path / str(seed), photographs, tau="0.5:1", seed=seed, split="test")
+    first, second = (rows_of(tmp_path / str(seed)) for seed in (0, 1))
+    assert first.keys() == second.keys()
+    assert all(first[name]["tau"] != second[name]["tau"] for name in first)
+
+
+def test_the_filter_drops_by_its_numbers_and_lists_them(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    rng = np.random.default_rng(0)
+    expected = {}
+    for number in range(12):
+        pixels = rng.integers(6, 250, (30, 40, 3)).astype(np.uint8)
+        count = number * 12  # steps of 1 %
+        pixels.reshape(-1, 3)[:count] = rng.choice(np.array([[0, 5, 3], [0, 250, 9], [255, 255, 255]], np.uint8), count)
+        cv2.imwrite(str(source / f"{number:02d}.png"), pixels[..., ::-1])
+        peaks = [max(pixel) for row in pixels.tolist() for pixel in row]
+        expected[f"{number:02d}.png"] = (sum(p >= 250 for p in peaks) / 1200, sum(p <= 5 for p in peaks) / 1200)
+    built = build(tmp_path / "set", source, tau=0.5, split="test")
+    with (tmp_path / "set" / "rejected.csv").open(newline="") as stream:
+        rejected = {row["source"]: row for row in csv.DictReader(stream)}
+    kept = rows_of(tmp_path / "set")
+    assert {name for name, shares in expected.items() if sum(shares) > 0.05} == rejected.keys()
+    assert kept.keys() == expected.keys() - rejected.keys()
+    for name, row in {**rejected, **kept}.items():
+        assert float(row["overexposed"]) == pytest.approx(expected[name][0], abs=1e-6)
+        assert float(row["underexposed"]) == pytest.approx(expected[name][1], abs=1e-6)
+    assert all(row["reason"] == "not well exposed (limit 0.05)" for row in rejected.values())
+    assert built.dataset.document["rejected"] == {"not well exposed": len(rejected)}
+    assert built.failed == 0
+
+
+# ---- the manifest ----------------------------------------------------------------------------------------
+
+COLUMNS = {
+    *("input_file_name", "target_file_name", "id", "scene", "tau", "transfer", "form", "noise", "seed"),
+    *("exposure_ev", "display_threshold", "clipped_share", "input_sha256", "target_sha256"),
+    *("width", "height", "bit_depth", "license", "notes", "overexposed", "underexposed"),
+}
+
+
+def test_the_manifest_holds_every_column_and_its_hashes_are_right(photographs, tmp_path):
+    build(tmp_path, photographs, 2, tau="0.5:1", size=24, split="train=0.5,test=0.5", license="CC0")
+    for split in ("train", "test"):
+        table = pd.read_csv(tmp_path / split / "metadata.csv")
+        assert set(table.columns) >= COLUMNS
+        assert list(table.columns[:3]) == ["input_file_name", "target_file_name", "id"]
+        assert table["id"].is_unique
+        assert table["id"].str.fullmatch(r"[a-z0-9_-]+").all()
+        assert set(table["license"]) == {"CC0"}
+        for row in table.to_dict("records"):
+            for side in ("input", "target"):
+                path = tmp_path / split / row[f"{side}_file_name"]
+                assert path.parent == tmp_path / split / side
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == row[f"{side}_sha256"]
+                image = read_image(path)
+                assert image.pixels.shape == (row["height"], row["width"], 3)
+                assert image.bit_depth == row["bit_depth"]
+            peak = read_image(tmp_path / split / row["target_file_name"]).pixels.max(axis=2) / 255
+            assert row["clipped_share"] == pytest.approx((peak > row["display_threshold"]).mean())
+
+
+def test_the_description_of_the_set_is_whole(photographs, tmp_path):
+    document = build(tmp_path, photographs, tau=0.5).dataset.document
+    on_disk = json.loads((tmp_path / "dataset.json").read_text())
+    assert on_disk == document
+    assert on_disk["schema"] == 1
+    assert set(on_disk["fingerprints"]) == {"files", "pixels"}
+    assert sum(n["photographs"] for n in on_disk["counts"].values()) == 30
+    assert str(tmp_path) not in json.dumps(on_disk)
+    assert str(photographs) not in json.dumps(on_disk)
+
+
+def test_untouched_targets_are_the_sources_own_bytes(photographs, tmp_path):
+    build(tmp_path, photographs, tau=0.5)
+    for name, row in rows_of(tmp_path).items():
+        target = tmp_path / row["split"] / row["target_file_name"]
+        assert target.suffix == Path(name).suffix
+        assert target.read_bytes() == (photographs / name).read_bytes()
+
+
+def test_other_peoples_loaders_read_it(photographs, tmp_path):
+    """ImageFolder wants class folders of images; `datasets` a metadata.csv with file names in each split."""
+    built = build(tmp_path, photographs, tau=0.5, size=24, crop="center", split="test").dataset
+    assert {p.name for p in tmp_path.iterdir()} >= {"dataset.json", "rejected.csv", "test"}
+    assert sorted(p.name for p in (tmp_path / "test").iterdir()) == ["input", "metadata.csv", "target"]
+    first = torch_dataset(tmp_path, "test")[0]
+    assert first["input"].shape == first["target"].shape == (3, 24, 24)
+    assert first["id"] == built.rows("test")[0]["id"]
+
+
+# ---- verify ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(photographs, tmp_path) -> Path:
+    build(tmp_path / "set", photographs, tau=0.5, split="test")
+    assert list(verify(tmp_path / "set")) == []
+    return tmp_path / "set"
+
+
+def test_verify_sees_a_flipped_byte(finished):
+    path = sorted((finished / "test" / "input").iterdir())[3]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert list(verify(finished)) == [f"test/input/{path.name} was changed"]
+
+
+def test_verify_sees_a_lost_file(finished):
+    path = sorted((finished / "test" / "target").iterdir())[0]
+    path.unlink()
+    assert list(verify(finished)) == [f"test/target/{path.name} is missing"]
+    assert "is missing" in next(iter(verify(finished)))
+
+
+@pytest.mark.parametrize("name", ["test/input/new.png", "test/new.png", "train/input/new.png"])
+def test_verify_sees_an_extra_file(finished, name):
+    (finished / name).parent.mkdir(parents=True, exist_ok=True)
+    (finished / name).touch()
+    assert list(verify(finished)) == [f"{name} is not in the manifest"]
+
+
+def test_verify_sees_a_doctored_manifest(finished):
+    path = finished / "test" / "metadata.csv"
+    path.write_text(path.read_text().replace(",0.5,", ",0.4,", 1))
+    (problem,) = verify(finished)
+    assert "is not the manifest that dataset.json names" in problem
+
+
+@pytest.mark.parametrize("which", ["files", "pixels"])
+def test_verify_sees_a_doctored_fingerprint(finished, which):
+    document = json.loads((finished / "dataset.json").read_text())
+    document["fingerprints"][which] = "0" * 64
+    (finished / "dataset.json").write_text(json.dumps(document))
+    (problem,) = verify(finished)
+    assert f"fingerprint of {which}" in problem
+
+
+def test_rebuild_sees_a_changed_source(tmp_path):
+    source = write_photographs(tmp_path / "source", 6)
+    build(tmp_path / "set", source, tau=0.5, split="test")
+    assert list(make_dataset.rebuild(tmp_path / "set", 6, root=source)) == []
+    cv2.imwrite(str(source / "class0" / "photo0000.png"), photograph(99))
+    (source / "class1" / "photo0001.jpg").write_bytes(b"")
+    (source / "class2" / "photo0002.jpg").unlink()
+    (tmp_path / "set" / "test" / "input" / "class0_photo0003.png").unlink()
+    lost = repr(str(tmp_path / "set" / "test" / "input" / "class0_photo0003.png"))
+    assert sorted(make_dataset.rebuild(tmp_path / "set", 6, root=source)) == [
+        "class0/photo0000.png: the input test/input/class0_photo0000.png is not what its source gives",
+        "class0/photo0000.png: the target test/target/class0_photo0000.png is not what its source gives",
+        f"class0/photo0003.jpg: {lost} cannot be opened (No such file or directory): build the data set again",
+        "class1/photo0001.jpg: is empty (0 bytes)",
+        "class2/photo0002.jpg: is not in the source",
+    ]
+
+
+# ---- size ------------------------------------------------------------------------------------------------
+
+PEAK = """
+import resource, sys
+sys.path[:0] = sys.argv[1].split(":")
+from exposurebench.make_dataset import make_dataset
+from exposurebench.recipe import dataset_recipe
+recipe = dataset_recipe({"source": "folder", "tau": 0.5, "well_exposed": 1.0})
+make_dataset(recipe, sys.argv[2], root=sys.argv[3], card=False)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_pairs(tmp_path):
+    peaks = {}
+    for count in (300, 1500):
+        source = write_photographs(tmp_path / f"source{count}", count, 24, 24)
+        command = [sys.executable, "-c", PEAK, ":".join(sys.path), str(tmp_path / f"set{count}"), str(source)]
+        peaks[count] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert peaks[1500] - peaks[300] < 4096, peaks  # KiB
+
+
+def test_a_dry_run_writes_nothing(photographs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = make_dataset.estimate(recipe(tau=0.5), root=photographs, tries=10)
+    assert (found.scenes, found.kept, found.files) == (30, 30, 60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_usable_says_why(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "empty.jpg").touch()
+    with pytest.raises(InputError, match=r"none of 1 photographs can be used \(1 unreadable\)"):
+        build(tmp_path / "set", source, tau=0.5)
+    assert not (tmp_path / "set" / "dataset.json").exists()
+    assert "is empty" in (tmp_path / "set" / "rejected.csv").read_text()
