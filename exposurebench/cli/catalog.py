@@ -1,8 +1,4 @@
-"""exposurebench def _plain(value: object) -> str:
-    return ", ".join("any" if v is None else str(v) for v in value) if isinstance(value, tuple) else str(value)
-
-
-sources, baselines, models, metrics: what there is, read from the files without importing them."""
+"""exposurebench sources, baselines, models, metrics: what there is, read from the files without importing them."""
 
 from __future__ import annotations
 
@@ -43,6 +39,10 @@ def _listing(kind: Any) -> Callable[..., None]:
             click.echo(f"    {detail}")
 
     return command
+
+
+def _plain(value: object) -> str:
+    return ", ".join("any" if v is None else str(v) for v in value) if isinstance(value, tuple) else str(value)
 
 
 sources, baselines, models, metrics = (_listing(kind) for kind in _FACTS)

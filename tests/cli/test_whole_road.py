@@ -36,7 +36,9 @@ def test_photographs_in_leaderboard_out(tmp_path: Path) -> None:
     run("make-dataset", "samples", "--out", "set", "--tau", "0.5:1", "--size", 96, "--split", mixed, "--seed", 1,
         "--well-exposed", 1, cwd=tmp_path)  # fmt: skip
     run("train", "small_cnn", "--data", "set", "--out", "run", "--set", "steps=5", "--set", "patch=32", cwd=tmp_path)
-    scored = json.loads(run("eval", "run/model.pt", "--dataset", dataset, "--out", "results/net", "--json", cwd=tmp_path).stdout)
+    scored = json.loads(
+        run("eval", "run/model.pt", "--dataset", dataset, "--out", "results/net", "--json", cwd=tmp_path).stdout
+    )
     assert scored["name"] == "run"
     assert scored["method"]["checkpoint_sha256"]
     assert {row["metric"] for row in scored["summary"]} >= {"psnr", "ssim", "histogram_similarity.mean"}
@@ -44,7 +46,7 @@ def test_photographs_in_leaderboard_out(tmp_path: Path) -> None:
 
     run("predict", "run/model.pt", "--dataset", dataset, "--out", "outputs", cwd=tmp_path)
     files = run("eval", "--predictions", "outputs", "--name", "mine", "--dataset", dataset, cwd=tmp_path)
-    assert "PSNR" in files.stdout
+    assert "psnr" in files.stdout
     ours, theirs = ((tmp_path / "results" / n / "per_image.csv").read_text() for n in ("net", "mine"))
     assert ours == theirs
 
