@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,6 @@ import pandas as pd
 from exposurebench import catalog, statistics
 from exposurebench.errors import InputError
 from exposurebench.files import write_text
-
-if TYPE_CHECKING:
-    from exposurebench.evaluate import Result
 
 DIGITS = 9
 """Significant digits of the values in a per-image table."""
@@ -226,32 +223,6 @@ def protocol_line(facts: Mapping[str, Any]) -> str:
     """Everything that a metric's number depends on, on one line."""
     rest = (f"{key} {value}" for key, value in facts.items() if key not in ("metric", "version"))
     return f"{facts['metric']} version {facts['version']}: {'; '.join(rest)}"
-
-
-def as_text(result: Result) -> str:
-    """The summary of one result for the terminal: a line a metric, then who, on what, by which protocol."""
-    method, data = result.document["method"], result.document["dataset"]
-    head = ("metric", "value", "95 % interval", "noise floor", "better")
-    found = [words({str(k): v for k, v in row.items()}) for row in result.summary.to_dict("records")]
-    body = [
-        (f"{w.metric} {w.unit}".rstrip(), w.value, w.interval or "-", w.noise_floor or "-", w.better) for w in found
-    ]
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    lines = [
-        "  ".join(
-            [line[0].ljust(widths[0]), *(w.rjust(n) for w, n in zip(line[1:-1], widths[1:-1], strict=True)), line[-1]]
-        )
-        for line in (head, *body)
-    ]
-    said = [f"{result.name}{'*' if method.get('oracle') else ''} on {data['name']}, split {data['split']}", *lines]
-    said.append(f"N = {pairs_and_photographs(result.per_image)}")
-    if method.get("oracle"):
-        said.append(f"* an oracle, no competitor: it is told {told(method)}, which no method can know")
-    if result.per_image["scene"].nunique() < 2:
-        said.append("no intervals: it takes at least two photographs to say how sure a value is")
-    if result.document.get("already_right", {}).get("pairs"):
-        said.append(f"{result.document['already_right']['pairs']} pairs were right already and are in no value")
-    return "\n".join([*said, *(protocol_line(facts) for facts in result.document["protocols"].values())])
 
 
 def pairs_and_photographs(per_image: pd.DataFrame) -> str:

@@ -20,6 +20,7 @@ from exposurebench.evaluate import Result, evaluate, read_result, write_result
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe
 from exposurebench.report.page import write_page
+from exposurebench.report.summary import as_text
 
 HOSTILE = "<script>alert(1)<i>.png"
 METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
@@ -158,7 +159,7 @@ def test_the_folder_of_another_data_set_is_refused(dataset: Dataset, results: li
 
 
 def test_text_has_a_line_a_metric_and_a_protocol_a_metric(results: list[Result]) -> None:
-    lines = tables.as_text(results[1]).splitlines()
+    lines = as_text(results[1]).splitlines()
     for metric in results[1].summary["metric"]:
         assert sum(line.split()[0] == metric for line in lines if ":" not in line) == 1
     for metric in METRICS:
