@@ -96,7 +96,7 @@ def test_a_pickled_model_is_refused_with_its_own_exit_code(tmp_path: Path, sampl
         (["make-dataset", "samples", "--tau", "2"], 2, "tau must be in"),
         (["make-dataset", "samples", "--tau", "0.5", "--set", "tranfer=srgb"], 2, "did you mean 'transfer'"),
         (["make-dataset", "photos72", "--tau", "0.5"], 4, "photographs.csv"),
-        (["make-dataset", "places365", "--tau", "0.5", "--download", "--offline"], 4, "offline"),
+        (["make-dataset", "places365", "--tau", "0.5", "--download", "--offline"], 4, "downloads are off"),
         (["train", "small_cn", "--data", "SET", "--out", "x"], 2, "did you mean 'small_cnn'"),
         (["train", "small_cnn", "--data", "SET", "--out", "x"], 3, "no train split"),
         (["leaderboard", "add", "nowhere", "--track", "samples"], 3, "is missing"),
