@@ -23,6 +23,8 @@ from exposurebench.files import write_text
 DIGITS = 9
 """Significant digits of the values in a per-image table."""
 ID_COLUMNS = ("id", "scene", "split", "unchanged")
+RANKED_FROM = 30
+"""Fewer photographs than this give no ranks, only values: a smoke test."""
 SUMMARY_COLUMNS = ("metric", "value", "low", "high", "noise_floor", "unit", "better", "pairs", "photographs")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exposurebench import tables
 from exposurebench.color import HU2018, hls_saturation, weighted
 from exposurebench.dataset import Dataset, Row
 from exposurebench.files import write_json, write_text
@@ -29,8 +30,6 @@ GRID = 65_536
 """Pixels of an image that are measured, at most."""
 CURVES = 4
 """Thresholds that get a curve of their own."""
-SMOKE_TEST = 30
-"""Fewer photographs than this say nothing about a method's rank."""
 
 
 def write_card(dataset: Dataset) -> None:
@@ -227,7 +226,7 @@ def _remarks(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
             )
     for split, count in dataset.document["counts"].items():
         word = f"The split `{split}` has {count['pairs']} pairs of N = {count['photographs']} photographs"
-        few = count["photographs"] < SMOKE_TEST
+        few = count["photographs"] < tables.RANKED_FROM
         remarks.append(
             f"{word}: {'a smoke test, not a ranking' if few else 'intervals are over photographs, not pairs'}."
         )

@@ -26,8 +26,6 @@ from exposurebench.tensors import to_tensor
 
 PHOTOGRAPHS = 6
 """Photographs that are shown."""
-SMOKE_TEST = 30
-"""Fewer photographs than this say nothing about a method's rank."""
 ROWS = 1000
 """Rows of the per-image table on the page; the CSV has all."""
 DIFFERENCE_LEVELS = 64
@@ -69,7 +67,7 @@ def write_page(results: Sequence[Result], dataset: str | Path, out: str | Path, 
         about=about,
         size=tables.pairs_and_photographs(first.per_image),
         photographs=photographs,
-        smoke_test=photographs < SMOKE_TEST,
+        smoke_test=photographs < tables.RANKED_FROM,
         already_right=first.document.get("already_right", {}).get("pairs", 0),
         boards=_boards(results),
         oracles=[(r.name, tables.told(r.document["method"])) for r in results if r.document["method"].get("oracle")],

@@ -25,12 +25,12 @@ def render(template: str, **values: Any) -> str:
 
 
 def escape_markdown(text: object) -> str:
-    r"""Text as it stands, on one line of Markdown, whatever its author wrote.
+    r"""Text as it stands, on one line of Markdown, whatever its author wrote; an underscore within a word is harmless.
 
     >>> escape_markdown("a_b | <b>\n# c")
-    'a\\_b \\| \\<b\\> \\# c'
+    'a_b \\| \\<b\\> \\# c'
     """
-    return re.sub(r"([\\`*_\[\]<>#|~&$!])", r"\\\1", " ".join(str(text).split()))
+    return re.sub(r"([\\`*\[\]<>#|~&$!]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(str(text).split()))
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -96,7 +96,7 @@ def test_readme_says_what_was_left_out_and_how_to_make_it_again(tmp_path: Path) 
     assert "| unreadable | 1 |" in text
     assert dataset.document["command"] in text
     assert r"a \| b \<script\>" in text
-    assert r"licence: mine\_own" in text
+    assert "licence: mine_own" in text
     assert "a smoke test, not a ranking" in text
     assert str(tmp_path) not in text
 
