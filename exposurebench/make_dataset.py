@@ -357,7 +357,7 @@ def build_item(shard: Shard) -> dict[str, Any]:
         if shard.on_error == "fail":
             raise InputError(f"{name!r} {error}; leave it out with --on-error skip") from error
         return _rejection(name, failure, str(error))
-    about = {"scene": name, "license": item.scene.license, "notes": "; ".join(scene.frames[0].pixels.notes)}
+    about = {"scene": name, "license": item.scene.license or "not stated", "notes": "; ".join(scene.frames[0].pixels.notes) or "none"}
     return {"rows": [{**row, **about, **numbers, "_split": item.split} for row in rows], "split": item.split}
 
 
