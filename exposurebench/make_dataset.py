@@ -29,7 +29,7 @@ from exposurebench.color import brightest
 from exposurebench.dataset import MARKERS, Dataset
 from exposurebench.errors import ImageError, InputError, RecipeError, StorageError
 from exposurebench.exposure import OVEREXPOSED, UNDEREXPOSED
-from exposurebench.files import make_folder, read_json, safe_key, short_hash, storage_error, write_json
+from exposurebench.files import make_folder, read_json, safe_key, short_hash, storage_error, write_json, write_text
 from exposurebench.images import Image, encode_image
 from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
 from exposurebench.scene import Frame, Scene
@@ -404,7 +404,7 @@ def _close(shard: Shard, outcomes: list[dict[str, Any]]) -> None:
         "rejected": [outcome["rejected"] for outcome in outcomes if "rejected" in outcome],
         "photographs": photographs,
     }
-    write_json(_marker(shard.out, shard.number), marker, durable=True)
+    write_text(_marker(shard.out, shard.number), json.dumps(marker, ensure_ascii=False), durable=True)
 
 
 def _describe(plan: Plan, out: Path) -> dict[str, Any]:
