@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,13 +81,15 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
     try:
-        payload = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd pickle is refused below, in one line
+            payload = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
         raise UnsafeModelError(
             f"{path}: refused: it is a pickled Python object, and opening one can run any code. Save its weights "
             "alone with exposurebench's checkpoint format, or score its output with --predictions"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except Exception as error:  # a damaged pickle can fail in any way; whichever, the file is no checkpoint
         raise InputError(f"{path}: is no model file (expected a checkpoint that exposurebench train wrote)") from error
     if not isinstance(payload, dict) or payload.get("format") != FORMAT:
         raise InputError(

@@ -103,11 +103,18 @@ class Dataset:
 
     def read_input(self, split: str, row: Mapping[str, Any]) -> Image:
         """The badly exposed side of a manifest row."""
-        return read_image(self.folder / split / row["input_file_name"])
+        return self._image(split, row["input_file_name"])
 
     def read_target(self, split: str, row: Mapping[str, Any]) -> Image:
         """The well-exposed side of a manifest row."""
-        return read_image(self.folder / split / row["target_file_name"])
+        return self._image(split, row["target_file_name"])
+
+    def _image(self, split: str, name: str) -> Image:
+        path = self.folder / split / name
+        try:
+            return read_image(path)
+        except ImageError as error:
+            raise InputError(f"{str(path)!r} {error}: build the data set again") from error
 
 
 def load_dataset(folder: str | Path) -> Dataset:

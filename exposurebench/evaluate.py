@@ -7,7 +7,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,13 @@ class Result:
         document: the method, the data, the protocols, the versions: everything the numbers depend on.
         per_image: a row a pair: id, scene, split, whether the input was right already, every value.
         summary: a row a metric: value, 95 % interval over photographs, noise floor.
+        method: what was evaluated, as long as it is at hand; None for a result that was read from disk.
     """
 
     document: Mapping[str, Any]
     per_image: pd.DataFrame
     summary: pd.DataFrame
+    method: Method | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -123,7 +125,7 @@ def evaluate(
         },
         "hardware": f"{device}, {platform.machine()}, {os.cpu_count()} cores",
     }
-    return Result(document, per_image, tables.summarize(per_image, metrics))
+    return Result(document, per_image, tables.summarize(per_image, metrics), method)
 
 
 def _method(
@@ -190,18 +192,25 @@ def _score_pair(
     scored |= {fact: row[fact] for fact in PAIR_FACTS if fact in row}
     sides = {"prediction": to_tensor(levels, torch.float64), "target": to_tensor(target.pixels, torch.float64)}
     for metric in metrics:
-        entry = catalog.load("metrics", metric)
-        if not tables.is_per_set(metric):
-            value = entry.function()(sides["prediction"], sides["target"])
-            scored[metric] = tables.rounded(value.item())
-            continue
-        for side, images in sides.items():
-            seeded = {"seeds": [draw(0, metric, row["id"])]} if metric.endswith("hu2018") else {}
-            for column, values in entry.function("statistics")(images, **seeded).items():
-                numbers = [tables.rounded(v) for v in values[0].reshape(-1).tolist()]
-                cell = numbers[0] if len(numbers) == 1 else " ".join(map(str, numbers))
-                scored[f"{metric}:{side}:{column}"] = cell
+        try:
+            scored |= _measured(metric, row["id"], sides)
+        except ValueError as error:
+            raise InputError(f"{row['id']}: {metric}: {error}: choose other metrics with --metric") from error
     return scored
+
+
+def _measured(metric: str, key: str, sides: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """A metric's cells in a pair's row: its value, or both sides' statistics of a metric of sets."""
+    entry = catalog.load("metrics", metric)
+    if not tables.is_per_set(metric):
+        return {metric: tables.rounded(entry.function()(sides["prediction"], sides["target"]).item())}
+    cells: dict[str, Any] = {}
+    for side, images in sides.items():
+        seeded = {"seeds": [draw(0, metric, key)]} if metric.endswith("hu2018") else {}
+        for column, values in entry.function("statistics")(images, **seeded).items():
+            numbers = [tables.rounded(v) for v in values[0].reshape(-1).tolist()]
+            cells[f"{metric}:{side}:{column}"] = numbers[0] if len(numbers) == 1 else " ".join(map(str, numbers))
+    return cells
 
 
 def write_result(result: Result, out: str | Path) -> None:

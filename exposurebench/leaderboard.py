@@ -9,71 +9,20 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from exposurebench import tables
-from exposurebench.errors import InputError, RecipeError
+from exposurebench.errors import InputError
 from exposurebench.evaluate import Result, read_result
-from exposurebench.files import read_json, safe_key, sha256, shipped, write_bytes, write_json, write_text
-from exposurebench.recipe import SCHEMA, fill, read_recipe
+from exposurebench.files import read_json, safe_key, sha256, write_bytes, write_json, write_text
+from exposurebench.recipe import SCHEMA
 from exposurebench.report import board, table1
+from exposurebench.track import Entry, Track, track_named, tracks
 
 FORMAT = "exposurebench.entry"
 STUDIES = {"paper0_table1": table1.page}
 """Tracks that are no ranking but repeat a published table have a page of their own."""
-
-
-@dataclass(frozen=True)
-class Track:
-    """What every row of a board has in common; published tracks never change.
-
-    Attributes:
-        title: one line.
-        about: a paragraph for the page.
-        dataset: the recipe under ``recipes/datasets/`` that builds it.
-        pixels: the fingerprint of its decoded pixels.
-        split: the pairs that are scored.
-        metrics: what is measured, with the version of each.
-        study: a page of its own instead of a board.
-    """
-
-    title: str
-    about: str
-    dataset: str
-    pixels: str
-    split: str
-    metrics: Mapping[str, int]
-    study: str = ""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row: its document, and the result that its per-image table gives again."""
-
-    document: Mapping[str, Any]
-    result: Result
-
-
-def tracks() -> dict[str, Track]:
-    """Every track that is shipped, by name."""
-    found = {}
-    for path in sorted((shipped("recipes") / "tracks").glob("*.toml")):
-        track = fill(Track, read_recipe(path, "tracks"))
-        if track.study and track.study not in STUDIES:
-            raise RecipeError(f"track {path.stem}: no study {track.study!r}; known: {', '.join(STUDIES)}")
-        found[path.stem] = track
-    return found
-
-
-def track_named(name: str) -> Track:
-    """One track.
-
-    Raises:
-        RecipeError: there is none of that name.
-    """
-    return fill(Track, read_recipe(name, "tracks"))
 
 
 def add(result: str | Path, track: str, root: str | Path, *, date: str | None = None) -> Path:
@@ -163,25 +112,27 @@ def entries(track: str, root: str | Path) -> list[Entry]:
     return sorted(found, key=lambda entry: (-float(entry.result.summary["value"][0]), entry.document["name"]))
 
 
-def pages(root: str | Path) -> dict[str, str]:
+def boards(root: str | Path) -> dict[str, tuple[Track, list[Entry]]]:
+    """Every track that has entries, with them."""
+    found = {name: (track, entries(name, root)) for name, track in tracks().items()}
+    return {name: (track, listed) for name, (track, listed) in found.items() if listed}
+
+
+def pages(found: Mapping[str, tuple[Track, list[Entry]]]) -> dict[str, str]:
     """Every generated file below the leaderboards' folder, by its relative path."""
     generated = {}
-    boards = {}
-    for name, track in tracks().items():
-        found = entries(name, root)
-        if found:
-            boards[name] = (track, found)
-            render = STUDIES[track.study] if track.study else board.page
-            generated[f"{name}/README.md"] = render(name, track, found)
-            generated[f"{name}/table.csv"] = board.table(found)
-    generated["README.md"] = board.index(boards)
+    for name, (track, listed) in found.items():
+        render = STUDIES[track.study] if track.study else board.page
+        generated[f"{name}/README.md"] = render(name, track, listed)
+        generated[f"{name}/table.csv"] = board.table(listed)
+    generated["README.md"] = board.index(found)
     return generated
 
 
 def build(root: str | Path) -> list[Path]:
     """Regenerate every page; the same entries give the same bytes."""
     written = []
-    for name, text in pages(root).items():
+    for name, text in pages(boards(root)).items():
         write_text(Path(root) / name, text)
         written.append(Path(root) / name)
     return written
@@ -190,13 +141,13 @@ def build(root: str | Path) -> list[Path]:
 def check(root: str | Path) -> Iterator[str]:
     """Say what is wrong with the leaderboards, a line each: doctored numbers, stale pages, foreign data."""
     root = Path(root)
-    for name, track in tracks().items():
-        try:
-            found = entries(name, root)
-        except (InputError, KeyError, ValueError) as error:
-            yield f"{name}: {error}"
-            return
-        for entry in found:
+    try:
+        found = boards(root)
+    except (InputError, KeyError, ValueError) as error:
+        yield f"an entry cannot be read: {error}"
+        return
+    for name, (track, listed) in found.items():
+        for entry in listed:
             where = f"{name}/entries/{safe_key(entry.document['name'])}"
             for problem in _mismatches(entry.document, track):
                 yield f"{where}: {problem}"
@@ -210,7 +161,7 @@ def check(root: str | Path) -> Iterator[str]:
                 yield f"{where}.json says something else about the pairs that were right than its table"
             if entry.document["protocols"] != {m: tables.protocol(m) for m in entry.document["protocols"]}:
                 yield f"{where}.json was measured by another protocol than this program's"
-    for page, text in pages(root).items():
+    for page, text in pages(found).items():
         path = root / page
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             yield f"{page} is not what its entries give: run exposurebench leaderboard build"

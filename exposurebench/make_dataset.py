@@ -522,7 +522,7 @@ def rebuild(folder: str | Path, number: int, *, root: str | Path | None = None, 
                         levels = dataset.decoded(encode_image(levels, recipe.format, recipe.quality))
                     if not np.array_equal(getattr(built, f"read_{side}")(split, row).pixels, levels):
                         yield f"{name}: the {side} {split}/{row[f'{side}_file_name']} is not what its source gives"
-        except (ImageError, ValueError) as error:
+        except (InputError, ValueError) as error:
             yield f"{name}: {error}"
     for name in sorted(wanted):
         yield f"{name}: is not in the source"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from exposurebench import catalog
 from exposurebench.checkpoint import build_network, load_checkpoint
 from exposurebench.dataset import Dataset, load_dataset
-from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
+from exposurebench.errors import ImageError, InputError, MissingError, ModelError, RecipeError
 from exposurebench.files import safe_key, sha256_file, short_hash, write_bytes
 from exposurebench.images import encode_image, quantize, read_image
 from exposurebench.scene import Evidence
@@ -168,7 +168,10 @@ def open_predictions(folder: str | Path, name: str, rows: Sequence[Mapping[str, 
         digest.update(f"{key} {sha256_file(chosen[key])}\n".encode())
 
     def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
-        return read_image(chosen[row["id"]]).as_float()
+        try:
+            return read_image(chosen[row["id"]]).as_float()
+        except ImageError as error:
+            raise InputError(f"{str(chosen[row['id']])!r} {error}") from error
 
     facts = {"kind": "predictions", "title": "submitted images", "reference": "", "oracle": False, "needs": ["input"]}
     return Method(name, run, {**facts, "settings": {}, "predictions_sha256": digest.hexdigest()})

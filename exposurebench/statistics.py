@@ -51,8 +51,8 @@ def mean_interval(
     Raises:
         ValueError: lengths that differ, no values, NaN or infinity, a level outside (0, 1), no resamples.
 
-    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 13.3; Hesterberg 2015,
-    What teachers should know about the bootstrap, section 5.3 (the expansion).
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13; Hesterberg 2015,
+    What teachers should know about the bootstrap (the expansion).
 
     >>> low, high = mean_interval([1.0, 2.0, 3.0, 4.0], ["a", "b", "c", "d"])
     >>> low < 2.5 < high
@@ -125,8 +125,10 @@ def similarity_interval(
         An estimate for each column and for their ``mean``, as shares in [0, 1]. Equal sets have the interval
         (1, 1); with fewer than two groups the ends are NaN.
 
-    Coverage measured on nine pairs of laws, with 60 to 1000 groups, at a level of 0.95: 0.90 to 0.99, lowest
-    where half of the bins agree exactly and the rest differ. Plain percentiles covered 0 to 0.99.
+    Coverage measured at a level of 0.95, on nine pairs of laws with 60 to 1000 groups: 0.90 to 0.995. It is
+    lowest where half of the bins agree exactly and the rest differ, highest in the middle (S from 0.8 to
+    0.95), and more than asked for the mean (0.955 to 1), for the biases left in its columns are taken to
+    add up. Plain percentiles cover nothing at all near 1.
 
     Raises:
         ValueError: names, shapes or lengths that differ, values outside [0, 1], a level outside (0, 1).

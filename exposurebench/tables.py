@@ -7,7 +7,9 @@ has the CSV gets the summary again to the last digit.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +162,79 @@ def check_comparable(documents: Mapping[str, Mapping[str, Any]]) -> None:
                 raise InputError(
                     f"{first} and {name} have other protocols of {metric} ({', '.join(keys)}): evaluate again"
                 )
+
+
+# ---- in words ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Words:
+    """A row of a summary as people read it; what there is none of is empty."""
+
+    metric: str
+    unit: str
+    better: str
+    value: str
+    interval: str
+    noise_floor: str
+
+
+def words(row: Mapping[str, Any]) -> Words:
+    """A row of a summary in words: dB with 2 decimals, similarities in % with 1, all else with 3.
+
+    An interval is spelled with as many more digits as it takes to tell its ends apart.
+
+    >>> words({"metric": "psnr", "value": 27.914, "low": 27.1, "high": 28.7, "unit": "dB", "better": "higher"}).interval
+    '27.10 to 28.70'
+    >>> words({"metric": "ssim", "value": 0.9, "low": 0.90001, "high": 0.90004, "better": "higher"}).interval
+    '0.90001 to 0.90004'
+    """
+    metric = str(row["metric"])
+    family, _, part = metric.partition(".")
+    scale, decimals, unit = 1, 3, str(row.get("unit") or "")
+    if unit == "dB":
+        decimals = 2
+    elif family.startswith("histogram_similarity") and not part.endswith("_w1"):
+        scale, decimals, unit = 100, 1, "%"
+    low, high = (scale * float(row.get(end, math.nan)) for end in ("low", "high"))
+    floor = scale * float(row.get("noise_floor", math.nan))
+    return Words(
+        metric,
+        unit,
+        str(row["better"]),
+        spelled(scale * float(row["value"]), decimals),
+        "" if math.isnan(low) or math.isnan(high) else " to ".join(_ends(low, high, decimals)),
+        "" if math.isnan(floor) else spelled(floor, decimals),
+    )
+
+
+def spelled(value: float, decimals: int) -> str:
+    """A number with so many decimals and a minus sign that is one."""
+    return "\u221e" if value == math.inf else f"{value:.{decimals}f}".replace("-", "\u2212")
+
+
+def _ends(low: float, high: float, decimals: int) -> tuple[str, str]:
+    while low != high and decimals < DIGITS and f"{low:.{decimals}f}" == f"{high:.{decimals}f}":
+        decimals += 1
+    return spelled(low, decimals), spelled(high, decimals)
+
+
+def protocol_line(facts: Mapping[str, Any]) -> str:
+    """Everything that a metric's number depends on, on one line."""
+    rest = (f"{key} {value}" for key, value in facts.items() if key not in ("metric", "version"))
+    return f"{facts['metric']} version {facts['version']}: {'; '.join(rest)}"
+
+
+def pairs_and_photographs(per_image: pd.DataFrame) -> str:
+    """How much a result rests on.
+
+    >>> pairs_and_photographs(pd.DataFrame({"scene": ["a", "a"]}))
+    '2 pairs of 1 photograph'
+    """
+    pairs, photographs = len(per_image), per_image["scene"].nunique()
+    return f"{pairs} pair{'' if pairs == 1 else 's'} of {photographs} photograph{'' if photographs == 1 else 's'}"
+
+
+def told(method: Mapping[str, Any]) -> str:
+    """What a method is told beside the input."""
+    return ", ".join(need for need in method.get("needs", ()) if need != "input") or "what was done to the input"

@@ -167,9 +167,7 @@ def test_wrong_hash(server: str, tmp_path: Path, wrong: dict[str, str]) -> None:
 
 def test_a_prefix_alone_is_said(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     download(f"{server}/range", tmp_path / "file", md5_prefix=MD5[:8])
-    assert (
-        capsys.readouterr().err == "note: file was checked against 8 digits of its MD5; no more are known\n"
-    )
+    assert capsys.readouterr().err == "note: file was checked against 8 digits of its MD5; no more are known\n"
 
 
 @pytest.mark.parametrize("behaviour", ["html", "hidden-html"])
@@ -247,9 +245,7 @@ def special(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {
-        p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
-    }
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])

@@ -27,7 +27,9 @@ ROOMS: dict[str, tuple[int, str]] = {
     "cli": (5, ""),
     "__main__": (5, ""),
     "quickstart": (4, ""),
-    **dict.fromkeys(("make_dataset", "train", "predict", "evaluate", "compare", "leaderboard", "report"), (4, "")),
+    **dict.fromkeys(
+        ("make_dataset", "train", "predict", "evaluate", "compare", "leaderboard", "track", "report"), (4, "")
+    ),
     **dict.fromkeys(("dataset", "export", "engine", "splits", "registration"), (3, "numpy")),
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),

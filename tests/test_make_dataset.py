@@ -525,10 +525,11 @@ def test_rebuild_sees_a_changed_source(tmp_path):
     (source / "class1" / "photo0001.jpg").write_bytes(b"")
     (source / "class2" / "photo0002.jpg").unlink()
     (tmp_path / "set" / "test" / "input" / "class0_photo0003.png").unlink()
+    lost = repr(str(tmp_path / "set" / "test" / "input" / "class0_photo0003.png"))
     assert sorted(make_dataset.rebuild(tmp_path / "set", 6, root=source)) == [
         "class0/photo0000.png: the input test/input/class0_photo0000.png is not what its source gives",
         "class0/photo0000.png: the target test/target/class0_photo0000.png is not what its source gives",
-        "class0/photo0003.jpg: cannot be opened (No such file or directory)",
+        f"class0/photo0003.jpg: {lost} cannot be opened (No such file or directory): build the data set again",
         "class1/photo0001.jpg: is empty (0 bytes)",
         "class2/photo0002.jpg: is not in the source",
     ]

@@ -34,10 +34,15 @@ def _listing(kind: Any) -> Callable[..., None]:
             return
         for name, facts in found.items():
             click.echo(click.style(name, bold=True) + f": {facts['title']}")
-            detail = "; ".join(f"{fact.replace('_', ' ')}: {facts[fact]}" for fact in _FACTS[kind][1:] if facts[fact])
+            shown = {fact.replace("_", " "): _plain(facts[fact]) for fact in _FACTS[kind][1:] if facts[fact]}
+            detail = "; ".join(f"{fact}: {value}" for fact, value in shown.items())
             click.echo(f"    {detail}")
 
     return command
+
+
+def _plain(value: object) -> str:
+    return ", ".join("any" if v is None else str(v) for v in value) if isinstance(value, tuple) else str(value)
 
 
 sources, baselines, models, metrics = (_listing(kind) for kind in _FACTS)

@@ -39,12 +39,12 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Score WHAT: a model.pt, or baseline:NAME (see `exposurebench baselines`), or --predictions DIR."""
-    from exposurebench import tables
     from exposurebench.evaluate import METRICS, write_result
     from exposurebench.evaluate import evaluate as score
     from exposurebench.quickstart import samples_dataset
     from exposurebench.recipe import parse_settings
     from exposurebench.report.page import write_page
+    from exposurebench.report.summary import as_text
 
     if dataset is None:
         dataset = samples_dataset()
@@ -68,5 +68,5 @@ def evaluate(
     if as_json:
         options.emit({"out": str(out), **result.document, "summary": result.summary.to_dict("records")})
     else:
-        click.echo(tables.as_text(result))
+        click.echo(as_text(result))
         click.echo(f"tables: {out}\npage with pictures: {page}")

@@ -13,17 +13,18 @@ from exposurebench.color import HU2018, hls_saturation, weighted
 from exposurebench.statistics import bin_numbers
 from exposurebench.tensors import checked_batch
 
-TITLE = "histogram similarity of luminance, contrast and saturation"
+TITLE = "histogram similarity of luminance, contrast and saturation, whole images"
 TAKES = "srgb"
 UNIT = ""
 RANGE = (0.0, 1.0)
 BETTER = "higher"
-REFERENCE = "Hu et al. 2018, Exposure: a white-box photo post-processing framework, section 6"
+REFERENCE = "Hu et al. 2018, Exposure: a white-box photo post-processing framework"
 VERSION = 1
 COLUMNS = ("luminance", "contrast", "saturation")
 PROTOCOL = {
     "patches": "image",
     "bins": 32,
+    "boxes": "hu2018: 4 seeded squares of the short side, area-averaged to 80 px, 4 crops of 64 px each",
     "encoding": "display",
     "luminance": "mean of L = 0.27 R + 0.67 G + 0.06 B",
     "contrast": "twice the population standard deviation of L",
@@ -32,6 +33,7 @@ PROTOCOL = {
     "pooling": "sum of the smaller shares; mean of the three",
 }
 VARIANTS = {"hu2018": {"patches": "hu2018"}}
+VARIANT_FACTS = {"hu2018": {"TITLE": "histogram similarity over sixteen patches of each image"}}
 
 Patches = Literal["image", "hu2018"]
 Column = torch.Tensor | NDArray[Any]
@@ -67,7 +69,7 @@ def statistics(
         ValueError: a wrong shape, NaN, infinity, values outside [0, 1]; for ``hu2018`` a side under 80 px
             or not one seed per image; an unknown kind of patches.
 
-    Source: Hu et al. 2018, section 6, and the authors' released program for the constants.
+    Source: Hu et al. 2018; the constants are those of the authors' released program.
 
     >>> gray = torch.full((1, 3, 8, 8), 0.25)
     >>> {name: round(column.item(), 6) for name, column in statistics(gray).items()}
@@ -113,7 +115,7 @@ def histogram_similarity(
         KeyError: a column is missing.
         ValueError: a column of another shape than patches says, empty, or with values outside [0, 1].
 
-    Source: Hu et al. 2018, section 6 (table 2: 32 bins, intersection).
+    Source: Hu et al. 2018; the 32 bins are those of the authors' released program.
 
     >>> dark, light = ({name: np.array([v, v]) for name in COLUMNS} for v in (0.25, 0.75))
     >>> overlap = histogram_similarity(dark, light)

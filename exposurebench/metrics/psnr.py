@@ -11,7 +11,7 @@ TAKES = "srgb"
 UNIT = "dB"
 RANGE = (0.0, None)
 BETTER = "higher"
-REFERENCE = "Huynh-Thu and Ghanbari 2008, Scope of validity of PSNR in image/video quality assessment, eq. 1"
+REFERENCE = "Huynh-Thu and Ghanbari 2008, Scope of validity of PSNR in image/video quality assessment"
 VERSION = 1
 MEAN_CAP = 100.0
 PROTOCOL = {
@@ -44,7 +44,7 @@ def psnr(prediction: torch.Tensor, target: torch.Tensor, *, peak: float = 1.0) -
         TypeError: integers or half precision.
         ValueError: unequal or wrong shapes, NaN, infinity, values outside [0, peak], peak not positive.
 
-    Source: Huynh-Thu and Ghanbari 2008, eq. 1.
+    Source: Huynh-Thu and Ghanbari 2008.
 
     >>> white = torch.ones(1, 3, 4, 5)
     >>> round(psnr(white * 0.9, white).item(), 3)

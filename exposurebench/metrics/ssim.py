@@ -22,6 +22,8 @@ VERSION = 1
 PROTOCOL = {
     "color": "rgb",
     "downsample": False,
+    "luma": "0.298936 R + 0.587043 G + 0.114021 B where color is luma",
+    "decimation": "f x f mean, f = max(1, round(short side / 256)), where downsample is true",
     "encoding": "display",
     "peak": 1.0,
     "window": "gaussian 11 x 11, sigma 1.5",
@@ -55,7 +57,7 @@ def ssim(
     Args:
         prediction: ``(N, 3, H, W)``, display-encoded, in [0, 1], float32 or float64.
         target: the same shape and dtype.
-        color: ``rgb`` scores the three channels and takes their mean; ``luma`` scores the BT.601 luma in float
+        color: ``rgb`` scores the three channels and takes their mean; ``luma`` scores a float BT.601 luma
             (``RGB2GRAY``); ``luma8`` rounds it to 8 bits first, as gray files do (no gradient).
         downsample: first average and decimate by ``f = max(1, round(min(H, W) / 256))``, as the authors'
             program does.

@@ -12,7 +12,7 @@ from exposurebench import tables
 
 if TYPE_CHECKING:
     from exposurebench.evaluate import Result
-    from exposurebench.leaderboard import Entry, Track
+    from exposurebench.track import Entry, Track
 
 RANKED_FROM = 30
 """Fewer photographs than this give no ranks, only values."""
@@ -205,7 +205,7 @@ def table(found: Sequence[Entry]) -> str:
     return buffer.getvalue()
 
 
-def index(boards: Mapping[str, tuple[Track, Sequence[Entry]]]) -> str:
+def index(boards: Mapping[str, tuple[Track, list[Entry]]]) -> str:
     """The index of every track."""
     lines = []
     for name, (track, found) in boards.items():

@@ -12,7 +12,7 @@ from exposurebench import catalog, statistics, tables
 from exposurebench.report.board import GENERATED, markdown_table
 
 if TYPE_CHECKING:
-    from exposurebench.leaderboard import Entry, Track
+    from exposurebench.track import Entry, Track
 
 PUBLISHED = {
     "luminance": {0.2: 33.86, 0.5: 54.13, 0.8: 66.38, 1.0: 100.0},
@@ -29,7 +29,12 @@ def page(name: str, track: Track, found: Sequence[Entry]) -> str:
     table = entry.result.per_image
     lines = [GENERATED, f"# {track.title}", "", track.about.strip(), ""]
     for metric in (m for m in entry.document["protocols"] if tables.is_per_set(m)):
-        lines += [f"## {catalog.load('metrics', metric).fact('TITLE')}: `{metric}`", "", _table(table, metric), ""]
+        lines += [
+            f"## {catalog.load('metrics', metric).fact('TITLE').capitalize()} (`{metric}`)",
+            "",
+            _table(table, metric),
+            "",
+        ]
     return "\n".join(
         [
             *lines,
@@ -50,13 +55,16 @@ def page(name: str, track: Track, found: Sequence[Entry]) -> str:
 
 def _table(table: pd.DataFrame, metric: str) -> str:
     taus = sorted(PUBLISHED["luminance"])
+    chosen = {limit: _filtered(table, limit) for _, limit in FILTERS}
+    found = {
+        (limit, tau): _estimates(kept[kept["tau"] == tau], metric) for limit, kept in chosen.items() for tau in taus
+    }
     lines = []
     for column, published in PUBLISHED.items():
         lines.append([f"**{column}**", "paper 0", "?", *(f"{published[tau]:.2f}" for tau in taus)])
         for title, limit in FILTERS:
-            chosen = _filtered(table, limit)
-            cells = [_cell(chosen[chosen["tau"] == tau], metric, column) for tau in taus]
-            lines.append(["", title, str(chosen["scene"].nunique()), *cells])
+            cells = [_cell(found[limit, tau][column]) for tau in taus]
+            lines.append(["", title, str(chosen[limit]["scene"].nunique()), *cells])
     return markdown_table(["", "photographs", "N", *(f"tau {tau:g}" for tau in taus)], lines)
 
 
@@ -64,9 +72,12 @@ def _filtered(table: pd.DataFrame, limit: float) -> pd.DataFrame:
     return table[table["overexposed"] + table["underexposed"] <= limit]
 
 
-def _cell(table: pd.DataFrame, metric: str, column: str) -> str:
+def _estimates(table: pd.DataFrame, metric: str) -> dict[str, statistics.SimilarityEstimate]:
     prediction, target = (tables.set_columns(metric, side, table) for side in ("prediction", "target"))
-    found = statistics.similarity_interval(prediction, target, table["scene"].to_numpy())[column]
+    return statistics.similarity_interval(prediction, target, table["scene"].to_numpy())
+
+
+def _cell(found: statistics.SimilarityEstimate) -> str:
     value, low, high, floor = (f"{100 * v:.1f}" for v in (found.value, found.low, found.high, found.noise_floor))
     return f"{value} [{low}, {high}] floor {floor}"
 

@@ -12,7 +12,7 @@ from exposurebench.scene import Frame, Scene
 
 TITLE = "six photographs that ship with scikit-image; a smoke test"
 URL = "https://github.com/scikit-image/scikit-image/tree/main/src/skimage/data"
-LICENSE = "see the README of scikit-image's data folder"
+LICENSE = "public domain, CC0, and the Middlebury stereo data; stated per photograph"
 CITATION = "van der Walt et al. 2014, scikit-image: image processing in Python, PeerJ 2:e453"
 LAYOUT = "inside the installed scikit-image"
 

@@ -46,9 +46,7 @@ def names(root: Path, **settings: Any) -> list[str]:
 
 def folders(root: Path, **settings: Any) -> list[str]:
     """Which folders the scenes were read from."""
-    return list(
-        dict.fromkeys(s.frames[0].path.relative_to(root).parts[0] for s in places365(root, **settings))
-    )
+    return list(dict.fromkeys(s.frames[0].path.relative_to(root).parts[0] for s in places365(root, **settings)))
 
 
 def under(part: str, files: tuple[str, ...]) -> list[str]:
@@ -58,9 +56,7 @@ def under(part: str, files: tuple[str, ...]) -> list[str]:
 ALL = under("train", TRAIN) + under("val", VAL) + under("test", TEST)
 
 
-@pytest.mark.parametrize(
-    "listed", ["", "root", "filelist_places365-standard", "filelist_places365-challenge"]
-)
+@pytest.mark.parametrize("listed", ["", "root", "filelist_places365-standard", "filelist_places365-challenge"])
 @pytest.mark.parametrize(
     ("train", "val", "test"),
     [
@@ -166,9 +162,7 @@ def test_all_parts_in_one_resolution_where_possible(tmp_path: Path) -> None:
 
 def test_the_file_lists_tell_the_edition(tmp_path: Path) -> None:
     put(tmp_path / "data_256", *TRAIN)
-    assert (
-        names(tmp_path, edition="challenge") == names(tmp_path, edition="standard") == under("train", TRAIN)
-    )
+    assert names(tmp_path, edition="challenge") == names(tmp_path, edition="standard") == under("train", TRAIN)
     (tmp_path / "places365_train_challenge.txt").write_text(f"/{TRAIN[0]} 0\n")
     assert names(tmp_path) == names(tmp_path, edition="challenge") == under("train", TRAIN[:1])
     with pytest.raises(MissingError, match=r"data_256 \(train, challenge, small\)"):
@@ -178,9 +172,7 @@ def test_the_file_lists_tell_the_edition(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", [{"part": "test"}, {"edition": "challenge"}, {"resolution": "large"}])
-def test_settings_that_name_something_absent_say_what_is_there(
-    tmp_path: Path, setting: dict[str, str]
-) -> None:
+def test_settings_that_name_something_absent_say_what_is_there(tmp_path: Path, setting: dict[str, str]) -> None:
     put(tmp_path / "data_256_standard", *TRAIN)
     put(tmp_path / "val_256", *VAL)
     with pytest.raises(MissingError) as error:
@@ -281,9 +273,7 @@ def test_fetch_unpacks_an_archive_that_is_there(archive: Path, tmp_path: Path) -
     assert names(root) == under("val", VAL)
 
 
-def test_fetch_removes_what_it_downloaded(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fetch_removes_what_it_downloaded(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def from_the_web(url: str, path: Path, **facts: Any) -> Path:

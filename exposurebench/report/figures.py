@@ -1,0 +1,132 @@
+"""The plots of a data set's card: the same bytes on every run, whatever matplotlib's user settings are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from exposurebench.color import Transfer
+from exposurebench.exposure import overexpose
+from exposurebench.files import write_bytes
+
+DPI = 100
+CELL = (256, 192)
+"""Width and height of a picture of the contact sheet, in pixels."""
+BINS = 32
+MEANINGS = {
+    "luminance": "mean of L",
+    "contrast": "twice the standard deviation of L",
+    "saturation": "mean of S (HLS)",
+}
+INPUT, TARGET = "#e69f00", "#1f3a5f"
+_INKS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7")
+_DASHES = ((0, (5, 2)), (0, (8, 2, 1, 2)), (0, (1, 1)), (0, (3, 3)))
+_FEWEST = 20
+"""A level that fewer pixels have is not plotted."""
+
+
+def contact_sheet(path: Path, pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8], str]]) -> None:
+    """Input and target side by side, two pairs a row, each with its label above."""
+    width, height = CELL
+    gap, caption, head, margin = 8, 56, 20, 26
+    columns = min(2, len(pairs))
+    rows = -(-len(pairs) // columns)
+    block = 2 * width + gap
+    total = (2 * margin + columns * block + (columns - 1) * 2 * margin, head + rows * (height + caption) + margin // 2)
+    with matplotlib.style.context("default"):
+        figure = Figure(figsize=(total[0] / DPI, total[1] / DPI), dpi=DPI)
+        for number, (given, target, label) in enumerate(pairs):
+            left = margin + (number % columns) * (block + 2 * margin)
+            top = head + (number // columns) * (height + caption)
+            if number < columns:
+                for name, x in (("input", left), ("target", left + width + gap)):
+                    figure.text(x / total[0], 1 - 18 / total[1], name, fontsize=11, weight="bold")
+            figure.text(
+                left / total[0], 1 - (top + caption - 24) / total[1], label,
+                fontsize=9, linespacing=1.35, va="center", parse_math=False,
+            )  # fmt: skip
+            for picture, x in ((given, left), (target, left + width + gap)):
+                figure.figimage(picture, x, total[1] - top - caption - picture.shape[0], origin="upper")
+        _save(figure, path)
+
+
+def transfer_plot(
+    path: Path, counts: Mapping[str, NDArray[np.int64]], closed: Sequence[tuple[float, Transfer]], pairs: int
+) -> None:
+    """What the input shows where the target shows a level: measured mean and 5-95 % band, and the formula.
+
+    Args:
+        path: the file.
+        counts: by label, how many pixels have (target level, input level), ``(256, 256)``.
+        closed: the thresholds and transfers whose closed form is drawn on top.
+        pairs: how many pairs were measured.
+    """
+    levels = np.arange(256)
+    with matplotlib.style.context("default"):
+        figure = Figure(figsize=(7.2, 6.2), dpi=DPI, layout="constrained")
+        axes = figure.add_subplot(
+            xlabel="target level", ylabel="input level", xlim=(0, 255), ylim=(0, 262),
+            title=f"From target to input, measured on {pairs} pairs",
+        )  # fmt: skip
+        axes.plot([0, 255], [0, 255], color="0.8", linewidth=1, label="unchanged")
+        for (label, table), ink in zip(counts.items(), _INKS, strict=False):
+            seen = table.sum(1)
+            known = seen >= _FEWEST
+            shares = table.cumsum(1) / np.maximum(seen, 1)[:, None]
+            low, high = ((shares < edge).sum(1).astype(np.float64) for edge in (0.05, 0.95))
+            mean = table @ levels / np.maximum(seen, 1)
+            for values in (low, high, mean):
+                values[~known] = np.nan
+            axes.fill_between(levels, low, high, color=ink, alpha=0.3, linewidth=0)
+            axes.plot(levels, mean, color=ink, linewidth=5, alpha=0.8, label=f"{label}: mean, band 5\N{EN DASH}95 %")
+        for (tau, transfer), dash in zip(closed, _DASHES, strict=False):
+            curve = 255 * overexpose(levels / 255, tau, transfer)
+            axes.plot(levels, curve, color="black", linewidth=1.2, linestyle=dash, label=f"closed form, tau {tau:.3g}")
+        axes.set_xticks(range(0, 256, 51))
+        axes.set_yticks(range(0, 256, 51))
+        axes.set_aspect("equal")
+        axes.grid(color="0.92")
+        axes.set_axisbelow(True)
+        axes.legend(loc="lower right", fontsize=9, framealpha=0.95)
+        _save(figure, path)
+
+
+def histogram_plot(path: Path, scalars: Mapping[str, NDArray[np.float64]], pairs: int) -> None:
+    """The distributions of the three numbers by which an image counts in the histogram similarity.
+
+    Args:
+        path: the file.
+        scalars: ``input`` and ``target``, each ``(N, 3)``: luminance, contrast, saturation.
+        pairs: N.
+    """
+    with matplotlib.style.context("default"):
+        figure = Figure(figsize=(11, 3.8), dpi=DPI, layout="constrained")
+        figure.suptitle(f"Every image as three numbers, {BINS} bins, N = {pairs} pairs", fontsize=12)
+        panels: Any = figure.subplots(1, 3, sharey=True)
+        for number, (axes, (name, meaning)) in enumerate(zip(panels, MEANINGS.items(), strict=True)):
+            edges = np.linspace(0, 1, BINS + 1)
+            for side, look in (
+                ("input", {"color": INPUT, "fill": True, "alpha": 0.6}),
+                ("target", {"color": TARGET, "linewidth": 1.8}),
+            ):
+                shares = np.histogram(scalars[side][:, number], edges)[0] / pairs
+                axes.stairs(shares * 100, edges, label=side, **look)
+            axes.set(xlabel=f"{name}: {meaning}", xlim=(0, 1))
+            axes.grid(color="0.92")
+            axes.set_axisbelow(True)
+        panels[0].set_ylabel("share of images, %")
+        panels[0].legend(fontsize=10)
+        _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
+    write_bytes(path, data.getvalue())

@@ -1,0 +1,57 @@
+"""Images and reference scores for the tests of metrics."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class References:
+    """Pairs of photographs with scores that other programs gave them."""
+
+    folder: Path
+    pairs: pd.DataFrame
+    values: pd.DataFrame
+
+    def scores(self, metric: str, params: str, program: str = "") -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
+        """Prediction, target and score of every 8-bit pair that a program (by a part of its name) scored."""
+        rows = self.values[(self.values.metric == metric) & (self.values.params == params)]
+        rows = rows[rows.reference_implementation.str.contains(program, regex=False)]
+        for pair_id, value in zip(rows.pair_id, rows.value, strict=True):
+            pair = self.pairs.loc[pair_id]
+            if pair.kind == "ldr":
+                yield self.image(pair.test_file), self.image(pair.reference_file), float(value)
+
+    def image(self, name: str) -> torch.Tensor:
+        levels = np.array(Image.open(self.folder / name).convert("RGB"), np.float64)
+        return torch.from_numpy(levels / 255).permute(2, 0, 1)[None]
+
+
+@pytest.fixture(scope="session")
+def references(shared: Path) -> References:
+    folder = shared / "refs" / "metrics"
+    if not folder.is_dir():
+        pytest.skip(f"needs the reference scores: {folder} does not exist")
+    pairs = pd.read_csv(folder / "pairs.csv").set_index("pair_id")
+    return References(folder, pairs, pd.read_csv(folder / "values.csv"))
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    """Four smooth, colourful images of odd size with some texture, float64."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:93, :121] / 100
+    waves = [np.sin(5 * rng.random() * x + 7 * rng.random() * y + 6 * rng.random()) for _ in range(12)]
+    smooth = 0.5 + 0.35 * np.array(waves).reshape(4, 3, 93, 121)
+    return torch.from_numpy((smooth + rng.normal(0, 0.03, smooth.shape)).clip(0, 1))
+
+
+@pytest.fixture
+def noise(images: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(4).normal(0, 1, images.shape))

@@ -1,0 +1,219 @@
+"""What every metric promises, checked of every file that there is."""
+
+import functools
+import inspect
+
+import pytest
+import torch
+
+from exposurebench import catalog
+
+FACTS = ("TITLE", "TAKES", "UNIT", "RANGE", "BETTER", "REFERENCE", "VERSION", "PROTOCOL")
+NAMES = catalog.names("metrics")
+STEMS = catalog.names("metrics", variants=False)
+PER_SET = [name for name in NAMES if hasattr(catalog.load("metrics", name).module, "statistics")]
+PER_IMAGE = [name for name in NAMES if name not in PER_SET]
+
+per_image = pytest.mark.parametrize("name", PER_IMAGE)
+per_set = pytest.mark.parametrize("name", PER_SET)
+
+
+@functools.cache
+def pictures(takes: str) -> torch.Tensor:
+    """Four smooth, colourful images with some texture, float64, in the encoding that a metric takes."""
+    generator = torch.Generator().manual_seed(5)
+    coarse = torch.rand(4, 3, 5, 6, generator=generator, dtype=torch.float64)
+    smooth = torch.nn.functional.interpolate(coarse, (211, 243), mode="bicubic").clamp(0.02, 0.98)
+    display = (smooth + 0.02 * torch.randn(smooth.shape, generator=generator, dtype=torch.float64)).clamp(0, 1)
+    return {"srgb": display, "linear": display**2.2, "nits": 0.05 + 500 * display**2.2}[takes]
+
+
+def degraded(images: torch.Tensor, amount: float) -> torch.Tensor:
+    """Darker by a factor, and noisy, within the range of the images."""
+    generator = torch.Generator().manual_seed(6)
+    noise = torch.randn(images.shape, generator=generator, dtype=torch.float64).to(images.dtype)
+    return (images * (1 - amount) + 0.3 * amount * images.max() * noise).clamp(images.min(), images.max())
+
+
+def scores(name: str, prediction: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+    """A metric's named columns; one without a name has the metric's."""
+    values = catalog.load("metrics", name).function()(prediction, target)
+    return values if isinstance(values, dict) else {name: values}
+
+
+def columns(name: str, images: torch.Tensor, order: tuple[int, ...] = (0, 1, 2, 3)) -> dict[str, torch.Tensor]:
+    """A set metric's statistics of some of the images; where it draws boxes, an image keeps its seed."""
+    statistics = catalog.load("metrics", name).function("statistics")
+    seeded = {"seeds": list(order)} if "seeds" in inspect.signature(statistics).parameters else {}
+    return statistics(images[list(order)], **seeded)
+
+
+def takes(name: str) -> str:
+    return catalog.load("metrics", name).fact("TAKES")
+
+
+def fact(name: str, key: str, column: str):
+    """A fact, which may be given for each column or once for all of them."""
+    value = catalog.load("metrics", name).fact(key)
+    return value[column] if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize("name", STEMS)
+def test_facts(name):
+    facts = catalog.facts("metrics")[name]
+    assert not [key for key in FACTS if key not in facts]
+    assert facts["TITLE"] and facts["REFERENCE"]
+    assert facts["TAKES"] in ("srgb", "linear", "nits")
+    directions = facts["BETTER"].values() if isinstance(facts["BETTER"], dict) else [facts["BETTER"]]
+    assert set(directions) <= {"higher", "lower"}
+    assert isinstance(facts["VERSION"], int)
+    for low, high in facts["RANGE"].values() if isinstance(facts["RANGE"], dict) else [facts["RANGE"]]:
+        assert low is None or high is None or low < high
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_protocol_says_what_was_computed(name):
+    """Settings stand in the protocol under their names, so that a variant's overwrite the default's."""
+    entry = catalog.load("metrics", name)
+    protocol = entry.fact("PROTOCOL")
+    assert all(isinstance(value, str | int | float) for value in protocol.values())
+    assert set(entry.settings) <= set(protocol)
+    for setting, parameter in entry.parameters().items():
+        if isinstance(parameter.default, str | int | float):
+            assert protocol[setting] == parameter.default
+    capped = getattr(entry.module, "MEAN_CAP", None)
+    assert protocol.get("mean_cap") == capped
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_are_keywords_with_defaults(name):
+    entry = catalog.load("metrics", name)
+    functions = [entry.function()] + ([entry.function("statistics")] if name in PER_SET else [])
+    for function in functions:
+        parameters = list(inspect.signature(function).parameters.values())
+        required = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        assert len(required) == (1 if function is not functions[0] else 2)
+        assert all(p.default is not p.empty for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+@per_image
+def test_equal_images_score_best(name):
+    images = pictures(takes(name))
+    same = scores(name, images, images)
+    worse = scores(name, degraded(images, 0.1), images)
+    for column, values in same.items():
+        low, high = fact(name, "RANGE", column)
+        best = high if fact(name, "BETTER", column) == "higher" else low
+        assert (values == (torch.inf if best is None else best)).all()
+        assert (worse[column] != values).all()
+
+
+@per_image
+def test_direction_and_range(name):
+    images = pictures(takes(name))
+    steps = [scores(name, degraded(images, amount), images) for amount in (0.02, 0.1, 0.4)]
+    for column in steps[0]:
+        values = torch.stack([step[column] for step in steps])
+        assert values.shape == (3, 4)
+        signs = values.diff(dim=0) if fact(name, "BETTER", column) == "lower" else -values.diff(dim=0)
+        assert (signs > 0).all()
+        low, high = fact(name, "RANGE", column)
+        assert low is None or (values >= low).all()
+        assert high is None or (values <= high).all()
+
+
+@per_image
+def test_batch_does_not_matter(name):
+    images = pictures(takes(name))
+    prediction = degraded(images, 0.1)
+    together = scores(name, prediction, images)
+    for i in range(4):
+        for column, value in scores(name, prediction[i : i + 1], images[i : i + 1]).items():
+            torch.testing.assert_close(value, together[column][i : i + 1], atol=1e-12, rtol=1e-12)
+
+
+@per_image
+def test_float32_against_float64(name):
+    images = pictures(takes(name))
+    prediction = degraded(images, 0.1)
+    double = scores(name, prediction, images)
+    for column, values in scores(name, prediction.float(), images.float()).items():
+        torch.testing.assert_close(values.double(), double[column], atol=1e-4, rtol=1e-4)
+
+
+@per_image
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_processor_against_accelerator(name):
+    images = pictures(takes(name))
+    prediction = degraded(images, 0.1)
+    here = scores(name, prediction, images)
+    for column, values in scores(name, prediction.cuda(), images.cuda()).items():
+        torch.testing.assert_close(values.cpu(), here[column], atol=1e-9, rtol=1e-9)
+
+
+@per_image
+def test_inputs_stay(name):
+    images = pictures(takes(name))
+    prediction = degraded(images, 0.1)
+    copies = prediction.clone(), images.clone()
+    scores(name, prediction, images)
+    assert torch.equal(prediction, copies[0])
+    assert torch.equal(images, copies[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_refuses_what_it_cannot_score(name):
+    images = pictures(takes(name))
+    score = columns if name in PER_SET else functools.partial(scores, target=images)
+    ruined = images.clone()
+    ruined[2, 1, 30, 40] = torch.nan
+    with pytest.raises(ValueError, match="NaN"):
+        score(name, ruined)
+    with pytest.raises(ValueError, match="lie"):
+        score(name, images - 2 * images.max())
+    with pytest.raises(TypeError):
+        score(name, (images / images.max() * 255).to(torch.uint8))
+    with pytest.raises(ValueError, match="shape"):
+        score(name, images[:, :2])
+
+
+@per_set
+def test_set_order_and_batch_do_not_matter(name):
+    images = pictures(takes(name))
+    whole, turned = columns(name, images), columns(name, images, (3, 1, 0, 2))
+    alone = [columns(name, images, (i,)) for i in range(4)]
+    for column, values in whole.items():
+        assert values.shape[0] == 4
+        assert torch.equal(turned[column], values[[3, 1, 0, 2]])
+        assert torch.equal(torch.cat([one[column] for one in alone]), values)
+    other = columns(name, degraded(images, 0.1))
+    score = catalog.load("metrics", name).function()
+    assert score(turned, other) == score(whole, other)
+
+
+@per_set
+def test_set_of_itself_scores_best_and_falls(name):
+    images = pictures(takes(name))
+    score = catalog.load("metrics", name).function()
+    target = columns(name, images)
+    same = score(target, target)
+    worst = score(columns(name, degraded(images, 0.6)), target)
+    best = catalog.load("metrics", name).fact("RANGE")[1]
+    assert same["mean"] == best
+    assert worst["mean"] < best
+
+
+@per_set
+def test_set_is_told_again_from_plain_numbers(name):
+    images = pictures(takes(name))
+    sides = [columns(name, batch) for batch in (degraded(images, 0.1), images)]
+    score = catalog.load("metrics", name).function()
+    assert score(*({key: values.numpy() for key, values in side.items()} for side in sides)) == score(*sides)
+
+
+@per_set
+def test_set_float32_against_float64(name):
+    images = pictures(takes(name))
+    double = columns(name, images)
+    for column, values in columns(name, images.float()).items():
+        torch.testing.assert_close(values, double[column], atol=1e-5, rtol=0)

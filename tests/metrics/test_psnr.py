@@ -1,0 +1,94 @@
+import math
+
+import piq
+import pytest
+import torch
+from skimage.metrics import peak_signal_noise_ratio
+
+from exposurebench.metrics.psnr import psnr
+
+
+@pytest.mark.parametrize("params", ["rgb, peak=255", "all channels, data_range=255"])
+def test_reference_scores(references, params):
+    deviations = [abs(psnr(a, b).item() - score) for a, b, score in references.scores("PSNR", params)]
+    assert len(deviations) == 9
+    assert max(deviations) < 1e-9
+
+
+def test_closed_form():
+    target = torch.full((1, 3, 5, 7), 0.25, dtype=torch.float64)
+    prediction = target.clone()
+    prediction[0, 1, 2, 3] += 0.5
+    assert psnr(prediction, target).item() == pytest.approx(10 * math.log10(105 / 0.25), abs=1e-12)
+
+
+def test_levels_do_not_wrap():
+    """Uniform levels differ by 7.782 dB in the mean of squares; squared in 8 bits they would give 27.9 dB."""
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.randint(0, 256, (2, 1, 3, 256, 256), generator=generator, dtype=torch.uint8)
+    wrapped = ((levels[0] - levels[1]) ** 2).double().mean()
+    assert 10 * math.log10(255**2 / wrapped) == pytest.approx(27.9, abs=0.1)
+    prediction, target = levels.double() / 255
+    # the mean squared difference of two independent uniform levels is (256 ** 2 - 1) / 6
+    assert psnr(prediction, target).item() == pytest.approx(10 * math.log10(255**2 * 6 / 65535), abs=0.05)
+
+
+def test_agrees_with_scikit_image(images, noise):
+    prediction = (images + 0.05 * noise).clamp(0, 1)
+    for i, score in enumerate(psnr(prediction, images)):
+        pair = images[i].numpy(), prediction[i].numpy()
+        assert score.item() == pytest.approx(peak_signal_noise_ratio(*pair, data_range=1.0), abs=1e-10)
+
+
+def test_agrees_with_piq(images, noise):
+    prediction = (images + 0.05 * noise).clamp(0, 1)
+    scores = piq.psnr(prediction, images, data_range=1.0, reduction="none")
+    torch.testing.assert_close(psnr(prediction, images), scores, atol=1e-3, rtol=0)  # piq adds 1e-8 to the error
+
+
+def test_equal_images_are_infinite(images):
+    assert psnr(images, images).isposinf().all()
+
+
+def test_opposite_images_are_zero():
+    black = torch.zeros(1, 3, 1, 1)
+    assert psnr(black, black + 1).item() == 0
+
+
+def test_symmetric(images, noise):
+    prediction = (images + 0.05 * noise).clamp(0, 1)
+    assert torch.equal(psnr(prediction, images), psnr(images, prediction))
+
+
+def test_peak_scales(images, noise):
+    prediction = (images + 0.05 * noise).clamp(0, 1)
+    torch.testing.assert_close(psnr(255 * prediction, 255 * images, peak=255), psnr(prediction, images))
+
+
+def test_falls_as_noise_grows(images, noise):
+    scores = torch.stack([psnr((images + s * noise).clamp(0, 1), images) for s in (0.01, 0.03, 0.1, 0.3)])
+    assert (scores.diff(dim=0) < 0).all()
+
+
+def test_float32_is_nearly_as_good(images, noise):
+    prediction = (images + 0.05 * noise).clamp(0, 1)
+    single = psnr(prediction.float(), images.float())
+    assert single.dtype == torch.float64
+    torch.testing.assert_close(single, psnr(prediction, images), atol=1e-4, rtol=0)
+
+
+def test_gradient(images):
+    prediction = images[:1, :, :3, :4].clone().mul(0.9).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: psnr(x, images[:1, :, :3, :4]), (prediction,))
+
+
+def test_inputs_stay(images):
+    before = images.clone()
+    psnr(images, images * 0.5)
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("peak", [0, -1.0, math.nan])
+def test_refuses_a_peak(images, peak):
+    with pytest.raises(ValueError, match="peak"):
+        psnr(images, images, peak=peak)

@@ -1,0 +1,183 @@
+"""The page of an evaluation: one file, every method a row, nothing fetched, nothing believed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from exposurebench import tables
+from exposurebench.dataset import Dataset
+from exposurebench.errors import InputError
+from exposurebench.evaluate import Result, evaluate, read_result, write_result
+from exposurebench.make_dataset import make_dataset
+from exposurebench.recipe import dataset_recipe
+from exposurebench.report.page import write_page
+from exposurebench.report.summary import as_text
+
+HOSTILE = "<script>alert(1)<i>.png"
+METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes; void ones are not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def of(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
+        return [a for t, a in self.found if t == tag and all(a.get(k) == v for k, v in attributes.items())]
+
+
+def build(folder: Path, photographs: int) -> Dataset:
+    rng = np.random.default_rng(1)
+    (folder / "photos").mkdir()
+    for number in range(photographs):
+        image = cv2.resize(rng.integers(30, 220, (5, 7, 3), dtype=np.uint8), (96, 88), interpolation=cv2.INTER_CUBIC)
+        name = HOSTILE if number == 0 else f"photo {number}.png"
+        (folder / "photos" / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    recipe = dataset_recipe({"source": "folder", "split": "test", "well_exposed": 1})
+    return make_dataset(recipe, folder / "set", root=folder / "photos", card=False).dataset
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return build(tmp_path_factory.mktemp("page"), 4)
+
+
+@pytest.fixture(scope="module")
+def results(dataset: Dataset) -> list[Result]:
+    return [
+        evaluate(f"baseline:{name}", dataset.folder, metrics=METRICS, workers=1)
+        for name in ("identity", "inverse_clip", "inverse_clip/blind")
+    ]
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def test_page_is_the_same_bytes_twice(dataset: Dataset, results: list[Result], tmp_path: Path) -> None:
+    pages = [write_page(results, dataset.folder, tmp_path / name).read_bytes() for name in "ab"]
+    assert pages[0] == pages[1]
+
+
+def test_page_has_a_row_a_method_and_marks_the_oracle(dataset: Dataset, results: list[Result], tmp_path: Path) -> None:
+    page = text_of(write_page(results, dataset.folder, tmp_path))
+    board = page[: page.index("<h2>Pictures")]
+    rows = re.findall(r'<tr class="result"><th [^>]*>([^<]*)</th>', board)
+    assert rows == ["identity", "inverse_clip*", "inverse_clip/blind"]
+    assert "inverse_clip is an oracle" in page
+
+
+def test_page_loads_nothing_and_closes_what_it_opens(dataset: Dataset, results: list[Result], tmp_path: Path) -> None:
+    for chosen in (results, results[:1]):
+        elements = Elements(text_of(write_page(chosen, dataset.folder, tmp_path)))
+        assert not elements.open
+        for _, attributes in elements.found:
+            for name in ("src", "href", "srcset", "data", "action"):
+                assert (attributes.get(name) or "#").startswith(("data:image/jpeg;base64,", "#"))
+        assert not elements.of("link")
+    names = {attributes.get("id") for _, attributes in elements.found}
+    assert all((a["href"] or "").removeprefix("#") in names for a in elements.of("a"))
+
+
+def test_hostile_names_stay_text(dataset: Dataset, results: list[Result], tmp_path: Path) -> None:
+    renamed = dataclasses.replace(results[0], document={**results[0].document, "name": "<b>me</b>"})
+    for chosen in ([results[0]], [renamed, results[1]]):
+        page = text_of(write_page(chosen, dataset.folder, tmp_path, title="</title><script>"))
+        assert "&lt;script&gt;alert(1)" in page
+        assert "<b>me" not in page
+        assert len(Elements(page).of("script")) == 1
+
+
+@pytest.mark.parametrize("chosen", [slice(0, 1), slice(None)])
+def test_few_photographs_are_a_smoke_test_without_ranks(
+    dataset: Dataset, results: list[Result], tmp_path: Path, chosen: slice
+) -> None:
+    page = text_of(write_page(results[chosen], dataset.folder, tmp_path))
+    assert "4 photographs: a smoke test, not a ranking" in page
+    assert not re.search(r"<th[^>]*>\s*(rank|place|#)", page, re.IGNORECASE)
+
+
+def test_thirty_photographs_are_no_smoke_test(tmp_path: Path) -> None:
+    dataset = build(tmp_path, 30)
+    result = evaluate("baseline:identity", dataset.folder, metrics=("psnr",), workers=1)
+    page = text_of(write_page([result], dataset.folder, tmp_path / "out"))
+    assert "smoke test" not in page
+    assert "30 pairs of 30 photographs" in page
+    assert [word for word in ("the worst", "the median", "the best") if f"\u00b7 {word} " in page] == [
+        "the worst",
+        "the median",
+        "the best",
+    ]
+
+
+def test_a_result_that_was_read_has_no_pictures_of_predictions(
+    dataset: Dataset, results: list[Result], tmp_path: Path
+) -> None:
+    write_result(results[0], tmp_path)
+    page = text_of(write_page([read_result(tmp_path)], dataset.folder, tmp_path))
+    assert 'alt="target"' in page and "prediction of" not in page
+    assert "No predictions are shown of identity" in page
+
+
+def test_pictures_of_submitted_predictions(dataset: Dataset, tmp_path: Path) -> None:
+    for row in dataset.rows("test"):
+        data = (dataset.folder / "test" / row["target_file_name"]).read_bytes()
+        (tmp_path / f"{row['id']}.png").write_bytes(data)
+    result = evaluate(None, dataset.folder, predictions=tmp_path, name="mine", metrics=("psnr",), workers=1)
+    page = text_of(write_page([result], dataset.folder, tmp_path / "out"))
+    assert page.count('alt="prediction of mine"') == 4
+    assert "\u221e dB" in page
+
+
+def test_the_folder_of_another_data_set_is_refused(dataset: Dataset, results: list[Result], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not the data set that identity was evaluated on"):
+        write_page(results, build(tmp_path, 2).folder, tmp_path)
+    with pytest.raises(InputError, match="no results"):
+        write_page([], dataset.folder, tmp_path)
+
+
+def test_text_has_a_line_a_metric_and_a_protocol_a_metric(results: list[Result]) -> None:
+    lines = as_text(results[1]).splitlines()
+    for metric in results[1].summary["metric"]:
+        assert sum(line.split()[0] == metric for line in lines if ":" not in line) == 1
+    for metric in METRICS:
+        assert sum(line.startswith(f"{metric} version 1: ") for line in lines) == 1
+    assert "N = 4 pairs of 4 photographs" in lines
+    assert any(line.startswith("* an oracle") and "tau" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (("psnr", 27.914, 27.1, 28.7, math.nan, "dB"), ("27.91", "27.10 to 28.70", "", "dB")),
+        (("ssim", -0.25, 0.12345, 0.12349, math.nan, ""), ("\u22120.250", "0.12345 to 0.12349", "", "")),
+        (("histogram_similarity.mean", 1.0, 1.0, 1.0, 0.9, ""), ("100.0", "100.0 to 100.0", "90.0", "%")),
+        (("histogram_similarity.mean_w1", 0.1, math.nan, math.nan, math.nan, ""), ("0.100", "", "", "")),
+    ],
+)
+def test_numbers_in_words(row: tuple[str, float, float, float, float, str], expected: tuple[str, ...]) -> None:
+    keys = ("metric", "value", "low", "high", "noise_floor", "unit")
+    words = tables.words({**dict(zip(keys, row, strict=True)), "better": "higher"})
+    assert (words.value, words.interval, words.noise_floor, words.unit) == expected

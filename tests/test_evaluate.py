@@ -1,0 +1,155 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio
+
+from exposurebench import tables
+from exposurebench.checkpoint import Checkpoint, save_checkpoint
+from exposurebench.dataset import load_dataset
+from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
+from exposurebench.evaluate import evaluate, read_result, write_result
+from exposurebench.models.small_cnn import network
+from exposurebench.predict import open_method, predict, predict_dataset
+
+
+def test_psnr_is_scikit_images_on_what_a_file_holds(samples: Path) -> None:
+    result = evaluate("baseline:identity", samples, metrics=["psnr"])
+    dataset = load_dataset(samples)
+    for row, found in zip(dataset.rows("test"), result.per_image.to_dict("records"), strict=True):
+        sides = dataset.read_target("test", row).pixels, dataset.read_input("test", row).pixels
+        assert found["psnr"] == pytest.approx(peak_signal_noise_ratio(*sides, data_range=255), abs=1e-6)
+    assert result.summary["value"][0] == pytest.approx(result.per_image["psnr"].mean())
+    assert result.summary["low"][0] < result.summary["value"][0] < result.summary["high"][0]
+
+
+def test_workers_and_order_change_nothing(samples: Path) -> None:
+    one, three = (evaluate("baseline:clahe", samples, workers=w) for w in (1, 3))
+    assert one.per_image.equals(three.per_image)
+    assert one.summary.equals(three.summary)
+
+
+def test_predicting_files_and_scoring_them_is_evaluating(samples: Path, tmp_path: Path) -> None:
+    weights = network(width=4).state_dict()
+    save_checkpoint(tmp_path / "run" / "model.pt", Checkpoint("small_cnn", {"width": 4}, weights))
+    for what in ("baseline:inverse_clip", str(tmp_path / "run" / "model.pt")):
+        out = tmp_path / what.replace("/", "_").replace(":", "_")
+        predict_dataset(open_method(what), samples, "test", out)
+        direct, by_files = evaluate(what, samples), evaluate(None, samples, predictions=out, name="files")
+        assert direct.per_image.equals(by_files.per_image)
+        assert by_files.document["method"]["kind"] == "predictions"
+
+
+def test_a_result_survives_the_disk_and_its_summary_follows_from_the_table(samples: Path, tmp_path: Path) -> None:
+    result = evaluate("baseline:gamma", samples)
+    write_result(result, tmp_path / "r")
+    again = read_result(tmp_path / "r")
+    assert again.per_image.equals(result.per_image)
+    assert again.summary.equals(result.summary)
+    assert again.document == result.document
+    (tmp_path / "r" / "result.json").write_text('{"format": "exposurebench.result", "schema": 9}')
+    with pytest.raises(InputError, match="newer than"):
+        read_result(tmp_path / "r")
+
+
+def test_pairs_that_were_right_already_are_reported_apart(trainable: Path) -> None:
+    result = evaluate("baseline:inverse_clip/blind", trainable, metrics=["psnr"])
+    unchanged = result.per_image["unchanged"]
+    assert (unchanged == (result.per_image["tau"] == 1)).all()
+    assert unchanged.any()
+    assert result.summary["pairs"][0] == (~unchanged).sum()
+    assert result.summary["value"][0] == pytest.approx(result.per_image["psnr"][~unchanged].mean())
+    harm = result.document["already_right"]
+    assert harm == {"pairs": int(unchanged.sum()), "psnr": pytest.approx(result.per_image["psnr"][unchanged].mean())}
+    kept = evaluate("baseline:identity", trainable, metrics=["psnr"])
+    assert np.isinf(kept.per_image["psnr"][unchanged]).all()
+    assert kept.document["already_right"]["psnr"] == 100, "the cap of the protocol"
+    assert kept.document["protocols"]["psnr"]
+
+
+def test_a_photograph_counts_once_however_many_pairs_it_gave(trainable: Path) -> None:
+    result = evaluate("baseline:identity", trainable, metrics=["psnr"])
+    assert result.summary["photographs"][0] == result.per_image["scene"].nunique()
+    assert result.summary["photographs"][0] < result.summary["pairs"][0]
+
+
+def test_training_targets_come_from_the_train_split_alone(samples: Path, trainable: Path) -> None:
+    result = evaluate("baseline:histogram_match", trainable, metrics=["psnr"])
+    assert result.document["method"]["training_targets"]["pixels"] == load_dataset(trainable).pixels
+    with pytest.raises(MissingError, match="--training"):
+        evaluate("baseline:histogram_match", samples, metrics=["psnr"])
+    other = evaluate("baseline:histogram_match", samples, training=trainable, metrics=["psnr"])
+    assert other.document["method"]["training_targets"]["pixels"] == load_dataset(trainable).pixels
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"what": "baseline:identify"}, RecipeError, "did you mean 'identity'"),
+        ({"what": "nowhere.pt"}, InputError, "no such file"),
+        ({"what": None}, InputError, "expected one of"),
+        ({"what": "baseline:identity", "split": "train"}, InputError, "has no split 'train': it has test"),
+        ({"what": "baseline:identity", "metrics": ["pnsr"]}, RecipeError, "did you mean 'psnr'"),
+        ({"what": "baseline:gamma", "settings": {"middle": 1}}, RecipeError, "no setting middle"),
+    ],
+)
+def test_mistakes_end_in_one_line(samples: Path, arguments: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        evaluate(dataset=samples, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_predictions_that_do_not_fit(samples: Path, tmp_path: Path) -> None:
+    predict_dataset(open_method("baseline:identity"), samples, "test", tmp_path)
+    first = sorted(tmp_path.iterdir())[0]
+    first.rename(tmp_path / "stranger.png")
+    with pytest.raises(InputError, match=f"1 of 6 predictions are missing.*{first.stem}"):
+        evaluate(None, samples, predictions=tmp_path)
+    (tmp_path / "stranger.png").rename(first)
+    (tmp_path / f"{first.stem}.jpg").write_bytes(first.read_bytes())
+    with pytest.raises(InputError, match="two predictions"):
+        evaluate(None, samples, predictions=tmp_path)
+    (tmp_path / f"{first.stem}.jpg").unlink()
+    from exposurebench.images import encode_image
+
+    first.write_bytes(encode_image(np.zeros((5, 5, 3), np.uint8)))
+    with pytest.raises(ModelError, match="the output has 5 x 5 pixels"):
+        evaluate(None, samples, predictions=tmp_path)
+    first.write_bytes(b"")
+    with pytest.raises(InputError, match=rf"{first.name}.*is empty"):
+        evaluate(None, samples, predictions=tmp_path)
+
+
+def test_a_network_that_gives_nan_is_stopped(samples: Path, tmp_path: Path) -> None:
+    weights = {name: tensor * float("nan") for name, tensor in network(width=4).state_dict().items()}
+    save_checkpoint(tmp_path / "model.pt", Checkpoint("small_cnn", {"width": 4}, weights))
+    with pytest.raises(ModelError, match="NaN"):
+        evaluate(str(tmp_path / "model.pt"), samples)
+
+
+def test_predict_keeps_names_apart_and_says_what_it_left_out(samples: Path, tmp_path: Path) -> None:
+    source = load_dataset(samples)
+    data = (samples / "test" / source.rows("test")[0]["input_file_name"]).read_bytes()
+    files = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png", tmp_path / "broken.png"]
+    for file, content in zip(files, (data, data, b"no image"), strict=True):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    failed = {}
+    written = predict(
+        open_method("baseline:identity"), files, tmp_path / "out", lambda f, r: failed.update({f.name: r})
+    )
+    assert len({path.name for path in written}) == 2
+    assert list(failed) == ["broken.png"]
+    with pytest.raises(InputError, match=r"broken.png.*is not an image"):
+        predict(open_method("baseline:identity"), files[2:], tmp_path / "out")
+
+
+def test_tables_refuse_to_mix_protocols_and_data(samples: Path, trainable: Path) -> None:
+    one = evaluate("baseline:identity", samples, metrics=["psnr"]).document
+    two = evaluate("baseline:identity", trainable, metrics=["psnr"]).document
+    tables.check_comparable({"a": one, "b": one})
+    with pytest.raises(InputError, match="their pixels differ"):
+        tables.check_comparable({"a": one, "b": two})
+    other = {**one, "protocols": {"psnr": {**one["protocols"]["psnr"], "border": 4}}}
+    with pytest.raises(InputError, match=r"other protocols of psnr \(border\)"):
+        tables.check_comparable({"a": one, "b": other})

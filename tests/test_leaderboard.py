@@ -1,0 +1,230 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from exposurebench import leaderboard
+from exposurebench.dataset import load_dataset
+from exposurebench.errors import InputError, RecipeError
+from exposurebench.evaluate import Result, evaluate, write_result
+from exposurebench.files import sha256
+from exposurebench.make_dataset import make_dataset
+from exposurebench.quickstart import build_samples
+from exposurebench.recipe import dataset_recipe, read_recipe
+from exposurebench.track import track_named, tracks
+
+ROOT = Path(__file__).resolve().parent.parent / "leaderboards"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_samples(tmp_path_factory.mktemp("samples") / "set").folder
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT, tmp_path / "leaderboards"))
+
+
+def test_the_committed_pages_follow_from_their_entries() -> None:
+    assert list(leaderboard.check(ROOT)) == []
+
+
+def test_building_twice_gives_the_same_bytes(copy: Path) -> None:
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    leaderboard.build(copy)
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+
+
+def test_every_track_pins_metrics_that_exist_and_has_its_entries() -> None:
+    for name, track in tracks().items():
+        assert set(track.metrics) <= set(leaderboard_metrics())
+        assert dataset_recipe(read_recipe(track.dataset, "datasets"))
+        assert leaderboard.entries(name, ROOT), f"track {name} has no entries"
+
+
+def leaderboard_metrics() -> list[str]:
+    from exposurebench import catalog
+
+    return catalog.names("metrics")
+
+
+def test_the_tracks_hold_every_baseline() -> None:
+    from exposurebench import catalog
+
+    wanted = set(catalog.names("baselines"))
+    assert {entry.document["name"] for entry in leaderboard.entries("photos72", ROOT)} == wanted
+    assert {entry.document["name"] for entry in leaderboard.entries("samples", ROOT)} == wanted - {"histogram_match"}
+
+
+@pytest.mark.parametrize("track", ["samples", "photos72"])
+def test_no_histogram_gap_gives_the_threshold_away(track: str) -> None:
+    values = {e.document["name"]: e.document["values"]["psnr"]["value"] for e in leaderboard.entries(track, ROOT)}
+    assert values["inverse_comb"] <= values["inverse_clip/blind"] + 1
+
+
+def test_the_smoke_test_ranks_nothing_and_the_board_does() -> None:
+    samples, photos = ((ROOT / name / "README.md").read_text() for name in ("samples", "photos72"))
+    assert "a smoke test, not a ranking" in samples
+    assert "(1)" not in samples
+    assert "(1)" in photos
+    oracle = next(
+        line
+        for line in photos.splitlines()
+        if line.startswith("| inverse_clip\\*") or line.startswith("| inverse_clip*")
+    )
+    assert not any(f"({place})" in oracle for place in range(1, 12)), "an oracle is not ranked"
+
+
+def test_the_samples_pixels_are_the_pinned_ones(dataset: Path) -> None:
+    assert load_dataset(dataset).pixels == track_named("samples").pixels
+
+
+def test_evaluating_the_samples_again_gives_the_committed_values(dataset: Path) -> None:
+    for entry in leaderboard.entries("samples", ROOT):
+        again = evaluate(f"baseline:{entry.document['name']}", dataset)
+        for row in again.summary.to_dict("records"):
+            committed = entry.document["values"][row["metric"]]["value"]
+            assert row["value"] == pytest.approx(committed, abs=1e-6), (entry.document["name"], row["metric"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("track", ["photos72", "photos72-table1"])
+def test_evaluating_the_photographs_again_gives_the_committed_values(shared: Path, tmp_path: Path, track: str) -> None:
+    pinned = track_named(track)
+    recipe = dataset_recipe(read_recipe(pinned.dataset, "datasets"))
+    built = make_dataset(recipe, tmp_path / "set", root=shared / "data", workers=2, card=False).dataset
+    assert built.pixels == pinned.pixels
+    for entry in leaderboard.entries(track, ROOT):
+        if entry.document["name"] in ("identity", "inverse_clip/blind", "clahe"):
+            again = evaluate(f"baseline:{entry.document['name']}", built.folder)
+            for row in again.summary.to_dict("records"):
+                assert row["value"] == pytest.approx(entry.document["values"][row["metric"]]["value"], abs=1e-6)
+
+
+def test_an_entry_added_anew_is_the_committed_one_but_for_where_and_when(dataset: Path, tmp_path: Path) -> None:
+    write_result(evaluate("baseline:identity", dataset), tmp_path / "result")
+    leaderboard.add(tmp_path / "result", "samples", tmp_path / "boards", date="2020-02-02")
+    ours = json.loads((tmp_path / "boards" / "samples" / "entries" / "identity.json").read_text())
+    theirs = json.loads((ROOT / "samples" / "entries" / "identity.json").read_text())
+    for document in (ours, theirs):
+        for key in ("date", "hardware", "versions", "per_image_sha256"):
+            document.pop(key)
+    assert ours["values"].keys() == theirs["values"].keys()
+    ours.pop("values"), theirs.pop("values")
+    assert ours == theirs
+    leaderboard.build(tmp_path / "boards")
+    assert "2020-02-02" in (tmp_path / "boards" / "samples" / "README.md").read_text()
+
+
+def test_results_of_other_data_or_protocols_are_refused(dataset: Path, tmp_path: Path) -> None:
+    short = evaluate("baseline:identity", dataset, limit=3)
+    write_result(short, tmp_path / "short")
+    with pytest.raises(InputError, match="only a part of the pairs"):
+        leaderboard.add(tmp_path / "short", "samples", tmp_path)
+    one = evaluate("baseline:identity", dataset, metrics=["psnr"])
+    write_result(one, tmp_path / "one")
+    with pytest.raises(InputError, match="ssim has version none"):
+        leaderboard.add(tmp_path / "one", "samples", tmp_path)
+    with pytest.raises(InputError, match=r"not the pinned one.*--recipe photos72-tau50-v1"):
+        leaderboard.add(tmp_path / "one", "photos72", tmp_path)
+    with pytest.raises(RecipeError, match="did you mean 'samples'"):
+        leaderboard.add(tmp_path / "one", "sample", tmp_path)
+    assert not (tmp_path / "samples").exists()
+
+
+def doctor_json(path: Path) -> None:
+    document = json.loads(path.read_text())
+    document["values"]["psnr"]["value"] += 0.01
+    path.write_text(json.dumps(document, indent=2))
+
+
+def doctor_csv(path: Path) -> None:
+    table = path.with_suffix(".csv")
+    frame = pd.read_csv(table)
+    frame.loc[0, "psnr"] += 0.5
+    frame.to_csv(table, index=False, lineterminator="\n")
+
+
+def doctor_both(path: Path) -> None:
+    """A better value in the table, with the hash mended: the values no longer follow."""
+    doctor_csv(path)
+    document = json.loads(path.read_text())
+    document["per_image_sha256"] = sha256(path.with_suffix(".csv").read_bytes())
+    path.write_text(json.dumps(document, indent=2))
+
+
+def doctor_pixels(path: Path) -> None:
+    document = json.loads(path.read_text())
+    document["dataset"]["pixels"] = "0" * 64
+    path.write_text(json.dumps(document, indent=2))
+
+
+def doctor_protocol(path: Path) -> None:
+    document = json.loads(path.read_text())
+    document["protocols"]["psnr"]["border_px"] = 4
+    path.write_text(json.dumps(document, indent=2))
+
+
+def doctor_harm(path: Path) -> None:
+    document = json.loads(path.read_text())
+    document["already_right"]["pairs"] = 7
+    path.write_text(json.dumps(document, indent=2))
+
+
+def doctor_page(path: Path) -> None:
+    page = path.parent.parent / "README.md"
+    page.write_text(page.read_text().replace("32", "33", 1))
+
+
+def remove_csv(path: Path) -> None:
+    path.with_suffix(".csv").unlink()
+
+
+@pytest.mark.parametrize(
+    "doctor",
+    [doctor_json, doctor_csv, doctor_both, doctor_pixels, doctor_protocol, doctor_harm, doctor_page, remove_csv],
+)
+def test_a_doctored_digit_is_found(copy: Path, doctor) -> None:
+    doctor(copy / "samples" / "entries" / "identity.json")
+    problems = list(leaderboard.check(copy))
+    assert problems
+    assert all("samples" in problem or "README" in problem for problem in problems)
+
+
+def test_a_lost_page_is_found(copy: Path) -> None:
+    (copy / "README.md").unlink()
+    assert list(leaderboard.check(copy)) == [
+        "README.md is not what its entries give: run exposurebench leaderboard build"
+    ]
+
+
+def test_the_study_has_the_published_numbers_beside_ours() -> None:
+    page = (ROOT / "photos72-table1" / "README.md").read_text()
+    for number in ("33.86", "54.13", "66.38", "61.12", "66.92", "77.62", "38.41", "52.03", "69.98"):
+        assert number in page
+    assert page.count("floor") > 30
+    table = pd.read_csv(ROOT / "photos72-table1" / "entries" / "identity.csv")
+    share = table["overexposed"] + table["underexposed"]
+    counts = [table[share <= limit]["scene"].nunique() for limit in (1, 0.05, 0.01)]
+    assert counts == [72, 51, 24]
+    assert all(f"| {n} |" in page for n in counts)
+    untouched = table[table["tau"] == 1]
+    for column in ("luminance", "contrast", "saturation"):
+        sides = [untouched[f"histogram_similarity:{side}:{column}"] for side in ("prediction", "target")]
+        assert np.array_equal(*sides)
+
+
+def test_names_cannot_break_a_page(tmp_path: Path, dataset: Path) -> None:
+    result = evaluate("baseline:identity", dataset, name="<b>|x|</b>\n# y")
+    assert isinstance(result, Result)
+    write_result(result, tmp_path / "r")
+    leaderboard.add(tmp_path / "r", "samples", tmp_path / "b", date="2020-01-01")
+    leaderboard.build(tmp_path / "b")
+    page = (tmp_path / "b" / "samples" / "README.md").read_text()
+    assert "<b>" not in page
+    assert "\n# y" not in page
+    assert list(leaderboard.check(tmp_path / "b")) == []

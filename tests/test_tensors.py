@@ -1,0 +1,52 @@
+import math
+
+import pytest
+import torch
+
+from exposurebench.tensors import checked_batch, checked_pair
+
+GOOD = torch.full((2, 3, 4, 5), 0.5)
+
+
+def test_gives_back_what_it_got():
+    prediction, target = checked_pair(GOOD, GOOD)
+    assert prediction is GOOD
+    assert target is GOOD
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1e-6, 1 + 1e-6])
+@pytest.mark.parametrize("side", ["prediction", "target"])
+def test_refuses_values(value, side):
+    bad = GOOD.clone()
+    bad[1, 2, 3, 4] = value
+    with pytest.raises(ValueError, match=side):
+        checked_pair(**({"prediction": GOOD, "target": GOOD} | {side: bad}))
+
+
+def test_light_has_no_ceiling():
+    assert checked_batch(GOOD * 1e6, peak=None).max() == 5e5
+    with pytest.raises(ValueError, match="at or above 0"):
+        checked_batch(-GOOD, peak=None)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool, torch.float16, torch.bfloat16])
+def test_refuses_dtypes(dtype):
+    with pytest.raises(TypeError, match="float32 or float64"):
+        checked_pair(GOOD.to(dtype), GOOD.to(dtype))
+
+
+def test_refuses_arrays():
+    with pytest.raises(TypeError, match="ndarray"):
+        checked_pair(GOOD.numpy(), GOOD)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 1, 4, 5), (2, 4, 5, 3), (0, 3, 4, 5), (2, 3, 0, 5), (1, 2, 3, 4, 5)])
+def test_refuses_shapes(shape):
+    with pytest.raises(ValueError, match="shape"):
+        checked_pair(torch.zeros(shape), torch.zeros(shape))
+
+
+@pytest.mark.parametrize("other", [GOOD[:1], GOOD[..., :4], GOOD.double()])
+def test_refuses_unequal_pairs(other):
+    with pytest.raises(ValueError, match="differ in"):
+        checked_pair(GOOD, other)
