@@ -49,8 +49,13 @@ class Entry:
 
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The settings the function takes, by name: keyword-only parameters are the schema."""
-        signature = inspect.signature(getattr(self.module, self._public), eval_str=True)
-        return {n: p for n, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
+        return _keyword_only(getattr(self.module, self._public))
+
+
+@functools.cache
+def _keyword_only(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    signature = inspect.signature(function, eval_str=True)
+    return {n: p for n, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
 
 
 @functools.cache

@@ -22,14 +22,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from exposurebench import __version__, catalog, dataset, engine
-from exposurebench.color import brightest
 from exposurebench.dataset import MARKERS, Dataset
 from exposurebench.errors import ImageError, InputError, RecipeError, StorageError
 from exposurebench.exposure import OVEREXPOSED, UNDEREXPOSED
-from exposurebench.files import make_folder, read_json, safe_key, short_hash, storage_error, write_json
+from exposurebench.files import make_folder, read_json, safe_key, short_hash, storage_error, write_json, write_text
 from exposurebench.images import Image, encode_image
 from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
 from exposurebench.scene import Frame, Scene
@@ -78,7 +76,7 @@ class Plan:
     @property
     def shard_scenes(self) -> int:
         """Depends on the number of scenes alone, so that a resumed run cuts the same shards."""
-        return min(SHARD_SCENES, max(1, math.ceil(self.scenes / 16)))
+        return min(SHARD_SCENES, max(1, math.ceil(self.scenes / 64)))
 
     def document(self) -> dict[str, Any]:
         """What is stored beside the markers, to resume from."""
@@ -318,6 +316,8 @@ def _shards(plan: Plan, out: Path, on_error: OnError) -> Iterator[Shard]:
 
 
 def _build(plan: Plan, out: Path, workers: int, on_error: OnError, progress: bool) -> None:
+    from tqdm import tqdm
+
     shards = _shards(plan, out, on_error)
     with tqdm(total=plan.scenes, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True) as bar:
 
@@ -367,11 +367,11 @@ def badly_exposed_shares(image: Image) -> tuple[float, float]:
     >>> badly_exposed_shares(Image(np.array([[[255, 0, 0], [5, 5, 5], [9, 9, 9], [90, 0, 0]]], np.uint8)))
     (0.25, 0.25)
     """
-    levels = image.pixels
-    top = 1.0 if levels.dtype == np.float32 else float(np.iinfo(levels.dtype).max)
-    peak = brightest(levels[..., 0], levels[..., 1], levels[..., 2])
-    over, under = np.count_nonzero(peak >= OVEREXPOSED * top), np.count_nonzero(peak <= UNDEREXPOSED * top)
-    return float(over / peak.size), float(under / peak.size)
+    peaks = image.peaks()
+    top = int(np.iinfo(peaks.dtype).max)
+    over = np.count_nonzero(peaks >= round(OVEREXPOSED * top))
+    under = np.count_nonzero(peaks <= round(UNDEREXPOSED * top))
+    return float(over / peaks.size), float(under / peaks.size)
 
 
 def _rejection(source: str, kind: str, reason: str, **numbers: float) -> dict[str, Any]:
@@ -404,7 +404,7 @@ def _close(shard: Shard, outcomes: list[dict[str, Any]]) -> None:
         "rejected": [outcome["rejected"] for outcome in outcomes if "rejected" in outcome],
         "photographs": photographs,
     }
-    write_json(_marker(shard.out, shard.number), marker, durable=True)
+    write_text(_marker(shard.out, shard.number), json.dumps(marker, allow_nan=False), durable=True)
 
 
 def _describe(plan: Plan, out: Path) -> dict[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from exposurebench.color import brightest
 
 Encoding = Literal["srgb", "linear", "nits"]
 """``srgb``: display-encoded, [0, 1]; ``linear``: relative light; ``nits``: absolute light in cd/m2."""
@@ -39,6 +42,11 @@ class Image:
     def as_levels(self) -> NDArray[Any]:
         """The pixels as integers of ``bit_depth``: what a file of that depth would hold."""
         return self.pixels if self.pixels.dtype != np.float32 else quantize(self.pixels, self.bit_depth)
+
+    def peaks(self) -> NDArray[Any]:
+        """The largest channel of every pixel, ``(H, W)``, as levels."""
+        largest: NDArray[Any] = brightest(*cv2.split(self.as_levels()))  # planes: thrice as fast as strided views
+        return largest
 
 
 def quantize(values: NDArray[Any], bit_depth: int = 8) -> NDArray[Any]:

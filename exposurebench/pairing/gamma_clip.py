@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exposurebench.color import Transfer, brightest
+from exposurebench.color import Transfer
 from exposurebench.exposure import display_threshold, exposure_ev, overexpose
 from exposurebench.images import Image, quantize
 from exposurebench.scene import Pair, Scene
@@ -81,7 +82,7 @@ def gamma_clip(
         target = image if levels is image.pixels else Image(levels, image.bit_depth, notes=image.notes)
         for value in thresholds:
             if used == "literal":
-                clipped = overexposure_table(value, transfer, image.bit_depth)[levels]
+                clipped = np.take(overexposure_table(value, transfer, image.bit_depth), levels)
             else:
                 clipped = _camera(image, value, transfer, noise, np.random.default_rng((seed, number, 1)))
             name = "_".join(
@@ -95,7 +96,7 @@ def gamma_clip(
                 facts={
                     "exposure_ev": exposure_ev(value),
                     "display_threshold": display_threshold(value, transfer),
-                    "clipped_share": _share_above(levels, display_threshold(value, transfer)),
+                    "clipped_share": _share_above(target, display_threshold(value, transfer)),
                 },
             )
 
@@ -146,7 +147,7 @@ def _suffix(value: float, thresholds: list[float]) -> str:
     return f"tau{value!r}".removesuffix(".0").replace(".", "p") if len(thresholds) > 1 else ""
 
 
-def _share_above(levels: NDArray[Any], threshold: float) -> float:
+def _share_above(image: Image, threshold: float) -> float:
     """The share of pixels with a channel above the display threshold: those that lose something."""
-    peak = brightest(levels[..., 0], levels[..., 1], levels[..., 2])
-    return float(np.count_nonzero(peak > threshold * np.iinfo(levels.dtype).max) / peak.size)
+    peaks = image.peaks()
+    return float(np.count_nonzero(peaks > math.floor(threshold * np.iinfo(peaks.dtype).max)) / peaks.size)
