@@ -24,10 +24,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from exposurebench.make_dataset import make_dataset
-from exposurebench.recipe import dataset_recipe
-
-CHUNK = 32
+CHUNK = 10
 CASES = {
     "drawn tau (camera form), size 256": {"tau": "0.5:1", "size": 256},
     "tau 0.5, own size": {"tau": 0.5},
@@ -82,6 +79,9 @@ def plain_chunk(chunk: tuple[list[str], str, int | None]) -> None:
 
 
 def ours(photographs: Path, out: Path, settings: dict[str, object], workers: int) -> None:
+    from exposurebench.make_dataset import make_dataset  # here, so that the loop's workers need not import it
+    from exposurebench.recipe import dataset_recipe
+
     recipe = dataset_recipe({"source": "folder", "well_exposed": 1.0, **settings})
     make_dataset(recipe, out, root=photographs, workers=workers, card=False)
 
