@@ -21,7 +21,6 @@ ATTEMPTS = 3
 """A task that ends its process so often is given up."""
 GRACE_SECONDS = 2
 """How long a worker that is told to stop may take."""
-_leaving = threading.Event()
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
@@ -131,16 +130,16 @@ def _submit(pool: ProcessPoolExecutor, work: Callable[[Task], Result], task: Tas
 def _do(work: Callable[[Task], Result], task: Task) -> Result:
     """In a worker: do a task, or end as soon as the files that it has open are put away."""
     try:
-        if _leaving.is_set():
-            raise SystemExit
+        signal.signal(signal.SIGTERM, _leave)
         return work(task)
     except SystemExit:
         os._exit(1)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _start_worker() -> None:
-    """Hold OpenCV to one thread, unwind when told to stop, and end when the parent is gone."""
-    signal.signal(signal.SIGTERM, _leave)
+    """Hold OpenCV to one thread, and end when the parent is gone."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -148,10 +147,9 @@ def _start_worker() -> None:
 
 
 def _leave(*_: object) -> None:
-    """Unwind; where that is swallowed (the pool's own code may be running), the next task or the alarm ends it."""
+    """Unwind, which puts away every file that is open; the alarm ends a worker that does not."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.alarm(GRACE_SECONDS)
-    _leaving.set()
     raise SystemExit
 
 

@@ -404,7 +404,7 @@ def _close(shard: Shard, outcomes: list[dict[str, Any]]) -> None:
         "rejected": [outcome["rejected"] for outcome in outcomes if "rejected" in outcome],
         "photographs": photographs,
     }
-    write_text(_marker(shard.out, shard.number), json.dumps(marker, ensure_ascii=False), durable=True)
+    write_text(_marker(shard.out, shard.number), json.dumps(marker, allow_nan=False), durable=True)
 
 
 def _describe(plan: Plan, out: Path) -> dict[str, Any]:

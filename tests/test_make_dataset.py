@@ -112,6 +112,13 @@ def test_any_number_of_workers_gives_the_same_bytes(photographs, tmp_path, setti
     assert list(make_dataset.rebuild(tmp_path / "2", 30, root=photographs)) == []
 
 
+def test_the_card_does_not_depend_on_the_workers_either(photographs, tmp_path):
+    for workers in (1, 2):
+        make_dataset.make_dataset(recipe(tau="0.5:1"), tmp_path / str(workers), root=photographs, workers=workers)
+    assert tree(tmp_path / "1") == tree(tmp_path / "2")
+    assert {"README.md", "croissant.json"} <= tree(tmp_path / "1").keys()
+
+
 def test_several_thresholds_share_one_target(photographs, tmp_path):
     built = build(tmp_path, photographs, tau="0.2,0.5,1", split="test").dataset
     table = built.table("test")

@@ -7,12 +7,14 @@ false RAW name is refused with the reason.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import stat
 import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +117,7 @@ def _decode(data: bytes, kind: str, pixel_limit: int) -> Image:
         raise ImageError(f"would decode to {width} x {height} pixels, over the limit of {pixel_limit:,}")
     if kind == "png":
         _check_png(data)
-    orientation = header.getexif().get(0x0112, 1)
+    orientation = _orientation(header, kind, data)
     levels, notes = _levels(data, kind, header)
     pure = not notes and levels.dtype == np.uint8 and kind in ("jpeg", "png")
     if orientation in _ROTATIONS:
@@ -134,14 +136,30 @@ def _decode(data: bytes, kind: str, pixel_limit: int) -> Image:
 
 
 def _open_header(data: bytes) -> PIL.Image.Image:
-    """Pillow's view of the header; the pixel limit is ours, so Pillow's own is lifted meanwhile."""
+    with _pillow():
+        try:
+            return PIL.Image.open(io.BytesIO(data))
+        except PIL.UnidentifiedImageError as error:
+            raise ImageError("is damaged or of a kind that is not read: its header makes no sense") from error
+
+
+def _orientation(header: PIL.Image.Image, kind: str, data: bytes) -> int:
+    """The EXIF orientation. Pillow decodes a whole PNG to look for one, so only a PNG that names it is asked."""
+    if kind == "png" and b"eXIf" not in data and b"Raw profile type exif" not in data:
+        return 1
+    with _pillow():
+        orientation: int = header.getexif().get(0x0112, 1)
+        return orientation
+
+
+@contextlib.contextmanager
+def _pillow() -> Iterator[None]:
+    """Pillow without its warnings; the pixel limit is ours, so its own is lifted meanwhile."""
     with _PILLOW_GATE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
         try:
-            return PIL.Image.open(io.BytesIO(data))
-        except PIL.UnidentifiedImageError as error:
-            raise ImageError("is damaged: its header cannot be read") from error
+            yield
         finally:
             PIL.Image.MAX_IMAGE_PIXELS = before
 
@@ -194,7 +212,8 @@ def _decode_opencv(data: bytes) -> NDArray[Any]:
 
 def _decode_pillow(header: PIL.Image.Image, profile: bytes | None) -> tuple[NDArray[np.uint8], list[str]]:
     notes = []
-    header.load()
+    with _pillow():
+        header.load()
     picture = header
     if picture.mode in ("LA", "PA", "RGBA") or (picture.mode == "P" and "transparency" in picture.info):
         notes.append("alpha dropped")
