@@ -49,6 +49,15 @@ class Image:
         return largest
 
 
+def look_up(table: NDArray[Any], levels: NDArray[Any]) -> NDArray[Any]:
+    """What a table of one entry a level makes of an image.
+
+    >>> look_up(np.arange(255, -1, -1, dtype=np.uint8), np.array([[[0, 5, 255]]], np.uint8)).tolist()
+    [[[255, 250, 0]]]
+    """
+    return cv2.LUT(levels, table) if levels.dtype == np.uint8 else np.take(table, levels)
+
+
 def quantize(values: NDArray[Any], bit_depth: int = 8) -> NDArray[Any]:
     """Values in [0, 1] to the nearest of ``2 ** bit_depth - 1`` steps; outside values saturate.
 
@@ -56,6 +65,7 @@ def quantize(values: NDArray[Any], bit_depth: int = 8) -> NDArray[Any]:
     [0, 128, 255]
     """
     top = (1 << bit_depth) - 1
-    levels = np.rint(values * values.dtype.type(top))
-    whole: NDArray[Any] = levels.clip(0, top).astype(np.uint8 if bit_depth == 8 else np.uint16)
-    return whole
+    levels = values * values.dtype.type(top)
+    np.rint(levels, out=levels)
+    np.clip(levels, 0, top, out=levels)
+    return levels.astype(np.uint8 if bit_depth == 8 else np.uint16)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from exposurebench.color import Transfer
 from exposurebench.exposure import display_threshold, exposure_ev, overexpose
-from exposurebench.images import Image, quantize
+from exposurebench.images import Image, look_up, quantize
 from exposurebench.scene import Pair, Scene
 
 TITLE = "display value to light, clip above tau, rescale, back"
@@ -82,7 +82,7 @@ def gamma_clip(
         target = image if levels is image.pixels else Image(levels, image.bit_depth, notes=image.notes)
         for value in thresholds:
             if used == "literal":
-                clipped = np.take(overexposure_table(value, transfer, image.bit_depth), levels)
+                clipped = look_up(overexposure_table(value, transfer, image.bit_depth), levels)
             else:
                 clipped = _camera(image, value, transfer, noise, np.random.default_rng((seed, number, 1)))
             name = "_".join(
