@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
+    _refuse_by_content(path, data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an odd pickle is refused below, in one line
@@ -110,14 +112,34 @@ def build_network(checkpoint: Checkpoint) -> torch.nn.Module:
             network: torch.nn.Module = entry.function()(**checkpoint.settings)
     except (TypeError, ValueError) as error:
         raise InputError(f"the settings of {checkpoint.architecture} cannot be used: {error}") from error
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in checkpoint.state.items()}
+    expected, found = ({n: _shape(t) for n, t in state.items()} for state in (network.state_dict(), checkpoint.state))
     if expected != found:
         wrong = sorted(n for n in {*expected, *found} if expected.get(n) != found.get(n))
         detail = ", ".join(f"{n}: {found.get(n, 'missing')} for {expected.get(n, 'nothing')}" for n in wrong[:3])
         raise InputError(f"{len(wrong)} weights do not fit {checkpoint.architecture} ({detail})")
     network.load_state_dict(dict(checkpoint.state), assign=True)
     return network.eval().requires_grad_(False)
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    """A tensor's shape, and its type where that is not the usual one."""
+    kind = "" if tensor.dtype == torch.float32 else f" {str(tensor.dtype).removeprefix('torch.')}"
+    return f"{tuple(tensor.shape)}{kind}"
+
+
+def _refuse_by_content(path: str | Path, data: bytes) -> None:
+    """What is no checkpoint of ours and would only be misunderstood by the loader."""
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data):
+        raise InputError(
+            f"{path}: is a safetensors file, which does not say what network it belongs to: expected a checkpoint"
+        )
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+        if any("/code/" in name or name.endswith(("/constants.pkl", "/archive_format")) for name in names):
+            raise UnsafeModelError(
+                f"{path}: refused: it is a program (TorchScript or an exported one), and running it can do anything. "
+                "Score its output with --predictions"
+            )
 
 
 def _checked(path: str, payload: Mapping[str, Any], digest: str) -> Checkpoint:

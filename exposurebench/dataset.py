@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exposurebench.errors import ImageError, InputError, MissingError
-from exposurebench.files import read_json, sha256, sha256_file, write_bytes, writing
+from exposurebench.files import read_document, sha256, sha256_file, write_bytes, writing
 from exposurebench.images import Image, encode_image, read_image
 from exposurebench.recipe import SCHEMA, DatasetRecipe, dataset_recipe
 from exposurebench.scene import Pair
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 MARKERS = ".exposurebench"
+FORMAT = "exposurebench.dataset"
+KEYS = ("name", "title", "recipe", "command", "source", "pairing", "counts", "rejected", "manifest", "fingerprints")
 REJECTED_COLUMNS = ("source", "reason", "overexposed", "underexposed")
 Row = dict[str, Any]
 
@@ -96,9 +98,13 @@ class Dataset:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise InputError(f"{str(path)!r} cannot be read ({error.strerror}): build the data set again") from error
+            raise InputError(
+                f"{str(path)!r} cannot be read ({error.strerror}): delete its folder and build the data set again"
+            ) from error
         if sha256(data) != self.document["manifest"].get(split):
-            raise InputError(f"{str(path)!r} is not the manifest that dataset.json names: build the data set again")
+            raise InputError(
+                f"{str(path)!r} is not the manifest that dataset.json names: delete its folder and build the data set again"
+            )
         return data
 
     def read_input(self, split: str, row: Mapping[str, Any]) -> Image:
@@ -114,7 +120,7 @@ class Dataset:
         try:
             return read_image(path)
         except ImageError as error:
-            raise InputError(f"{str(path)!r} {error}: build the data set again") from error
+            raise InputError(f"{str(path)!r} {error}: delete its folder and build the data set again") from error
 
 
 def load_dataset(folder: str | Path) -> Dataset:
@@ -134,12 +140,9 @@ def load_dataset(folder: str | Path) -> Dataset:
         if (folder / MARKERS).is_dir():
             raise MissingError(f"{str(folder)!r} is not finished: run the same make-dataset command again")
         raise MissingError(f"no data set in {str(folder)!r}: build one with exposurebench make-dataset")
-    document = read_json(folder / "dataset.json", "a data set's description")
-    if not isinstance(document, dict) or document.get("format") != "exposurebench.dataset":
-        raise InputError(f"{str(folder / 'dataset.json')!r} does not describe a data set of exposurebench")
-    if document.get("schema", 0) > SCHEMA:
-        raise InputError(f"{str(folder)!r} has schema {document['schema']}, newer than {SCHEMA}: update exposurebench")
-    return Dataset(folder, document)
+    return Dataset(
+        folder, read_document(folder / "dataset.json", "the description of a data set", FORMAT, SCHEMA, KEYS)
+    )
 
 
 def torch_dataset(folder: str | Path, split: str = "train") -> TorchDataset[dict[str, Any]]:

@@ -18,17 +18,18 @@ import torch
 
 from exposurebench import __version__, catalog, tables
 from exposurebench.dataset import Dataset, load_dataset
-from exposurebench.errors import InputError, ModelError
-from exposurebench.files import read_json, write_json
+from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
+from exposurebench.files import read_document, sha256_file, write_json
 from exposurebench.predict import Method, TrainingTargets, corrected, open_method, open_predictions
 from exposurebench.recipe import SCHEMA, draw
-from exposurebench.tensors import to_tensor
+from exposurebench.tensors import checked_device, to_tensor
 
 METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
 """What is measured when nobody says."""
 PAIR_FACTS = ("tau", "exposure_ev", "clipped_share", "overexposed", "underexposed")
 """What a per-image table takes over from the manifest, to group by."""
 FORMAT = "exposurebench.result"
+KEYS = ("name", "method", "dataset", "protocols", "already_right", "versions", "hardware", "per_image_sha256")
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,17 @@ def evaluate(
         >>> result = evaluate("baseline:identity", "datasets/samples-tau0.5")  # doctest: +SKIP
         >>> result.summary[["metric", "value", "low", "high"]]  # doctest: +SKIP
     """
+    checked_device(device)
     opened = load_dataset(dataset)
     rows = opened.rows(split)[:limit]
     for metric in metrics:
         catalog.load("metrics", metric)
     method = _method(what, predictions, name, opened, training, settings, device, rows)
     per_image = pd.DataFrame(_scored(method, opened, split, rows, metrics, workers))
+    if per_image["unchanged"].all():
+        raise InputError(
+            f"{str(dataset)!r}: every input equals its target: its {len(rows)} pairs say nothing of correction"
+        )
     document = {
         "format": FORMAT,
         "schema": SCHEMA,
@@ -139,12 +145,18 @@ def _method(
     rows: Sequence[Mapping[str, Any]],
 ) -> Method:
     if (what is None) == (predictions is None):
-        raise InputError("expected one of: a checkpoint, baseline:NAME, or --predictions DIR")
+        raise RecipeError("expected one of: a checkpoint, baseline:NAME, or --predictions DIR")
     if predictions is not None:
-        return open_predictions(predictions, name or Path(predictions).name, rows)
+        if settings:
+            raise RecipeError(f"predictions have no settings: leave out {', '.join(settings)}")
+        return open_predictions(predictions, name or Path(predictions).resolve().name, rows)
     targets = None
     if training is not None or "train" in opened.splits:
         other = opened if training is None else load_dataset(training)
+        if "train" not in other.splits and other.pixels == opened.pixels:
+            raise MissingError(
+                f"{str(training)!r} is scored on and has no train split: name other data with --training"
+            )
         targets = TrainingTargets(other, "train" if "train" in other.splits else other.splits[0])
     return open_method(str(what), training=targets, settings=settings, device=device)
 
@@ -206,7 +218,7 @@ def _measured(metric: str, key: str, sides: Mapping[str, torch.Tensor]) -> dict[
         return {metric: tables.rounded(entry.function()(sides["prediction"], sides["target"]).item())}
     cells: dict[str, Any] = {}
     for side, images in sides.items():
-        seeded = {"seeds": [draw(0, metric, key)]} if metric.endswith("hu2018") else {}
+        seeded = {"seeds": [draw(0, metric, key)]} if entry.settings.get("patches", "image") != "image" else {}
         for column, values in entry.function("statistics")(images, **seeded).items():
             numbers = [tables.rounded(v) for v in values[0].reshape(-1).tolist()]
             cells[f"{metric}:{side}:{column}"] = numbers[0] if len(numbers) == 1 else " ".join(map(str, numbers))
@@ -218,7 +230,8 @@ def write_result(result: Result, out: str | Path) -> None:
     out = Path(out)
     tables.write_table(out / "per_image.csv", result.per_image)
     tables.write_table(out / "summary.csv", result.summary)
-    write_json(out / "result.json", result.document)
+    document = {**result.document, "per_image_sha256": sha256_file(out / "per_image.csv")}
+    write_json(out / "result.json", document)
 
 
 def read_result(folder: str | Path) -> Result:
@@ -228,10 +241,10 @@ def read_result(folder: str | Path) -> Result:
         InputError: it is missing, incomplete or written by a newer program.
     """
     folder = Path(folder)
-    document = read_json(folder / "result.json", "the result of an evaluation")
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InputError(f"{str(folder / 'result.json')!r} is not the result of an evaluation")
-    if document.get("schema", 0) > SCHEMA:
-        raise InputError(f"{str(folder)!r} has schema {document['schema']}, newer than {SCHEMA}: update exposurebench")
+    document = read_document(folder / "result.json", "the result of an evaluation", FORMAT, SCHEMA, KEYS)
     per_image = tables.read_table(folder / "per_image.csv")
+    if sha256_file(folder / "per_image.csv") != document.pop("per_image_sha256"):
+        raise InputError(
+            f"{str(folder)!r} is of two evaluations: its tables are not those of its result.json; evaluate again"
+        )
     return Result(document, per_image, tables.summarize(per_image, list(document["protocols"])))

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -104,6 +104,33 @@ def read_json(path: str | os.PathLike[str], what: str) -> Any:
         raise InputError(f"{os.fspath(path)!r} is missing: expected {what}") from error
     except (ValueError, OSError) as error:
         raise InputError(f"{os.fspath(path)!r} cannot be read as {what}: {error}") from error
+
+
+def read_document(
+    path: str | os.PathLike[str], what: str, stored: str, schema: int, keys: Iterable[str]
+) -> dict[str, Any]:
+    """Read a stored document of ours: the right format, no newer schema, and everything in it that is used.
+
+    Args:
+        path: the JSON file.
+        what: what it should be, for the message.
+        stored: the format's name in it.
+        schema: the newest that this program reads.
+        keys: what must be there.
+
+    Raises:
+        InputError: one line that says what is wrong with it.
+    """
+    document, name = read_json(path, what), repr(os.fspath(path))
+    if not isinstance(document, dict) or document.get("format") != stored:
+        raise InputError(f"{name} is not {what}: expected the format {stored}")
+    version = document.get("schema")
+    if not isinstance(version, int) or version > schema:
+        raise InputError(f"{name} has schema {version!r}, newer than {schema}: update exposurebench")
+    missing = [key for key in keys if key not in document]
+    if missing:
+        raise InputError(f"{name} is damaged: it lacks {', '.join(missing)}")
+    return document
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

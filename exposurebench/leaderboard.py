@@ -12,15 +12,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from exposurebench import tables
-from exposurebench.errors import InputError
+from exposurebench import catalog, tables
+from exposurebench.errors import InputError, RecipeError
 from exposurebench.evaluate import Result, read_result
-from exposurebench.files import read_json, safe_key, sha256, write_bytes, write_json, write_text
+from exposurebench.files import read_document, safe_key, sha256, short_hash, write_bytes, write_json, write_text
 from exposurebench.recipe import SCHEMA
 from exposurebench.report import board, table1
-from exposurebench.track import Entry, Track, track_named, tracks
+from exposurebench.track import Entry, Track, pairs_of, track_named, tracks
 
 FORMAT = "exposurebench.entry"
+KEYS = (
+    "name", "track", "grade", "date", "method", "dataset", "protocols", "already_right", "per_image_sha256", "values"
+)  # fmt: skip
+METHOD_KEYS = ("kind", "title", "reference", "oracle", "needs")
 STUDIES = {"paper0_table1": table1.page}
 """Tracks that are no ranking but repeat a published table have a page of their own."""
 
@@ -39,11 +43,13 @@ def add(result: str | Path, track: str, root: str | Path, *, date: str | None = 
     """
     found, pinned = read_result(result), track_named(track)
     document = found.document
-    problems = _mismatches(document, pinned)
+    problems = _mismatches(document, pinned, found)
     if problems:
         raise InputError(f"{str(result)!r} does not belong to the track {track}: {'; '.join(problems)}")
     folder = Path(root) / track / "entries"
     name = safe_key(found.name)
+    if (folder / f"{name}.json").exists() and _read_entry(folder / f"{name}.json")["name"] != found.name:
+        name = f"{name}-{short_hash(found.name)}"  # another method whose name has the same letters
     csv = (Path(result) / "per_image.csv").read_bytes()
     write_bytes(folder / f"{name}.csv", csv)
     entry = {
@@ -51,7 +57,7 @@ def add(result: str | Path, track: str, root: str | Path, *, date: str | None = 
         "schema": SCHEMA,
         "name": found.name,
         "track": track,
-        "grade": "scored" if document["method"]["kind"] == "predictions" else "verified",
+        "grade": "verified" if document["method"]["kind"] == "baseline" else "scored",
         "date": date or datetime.date.today().isoformat(),
         "method": document["method"],
         "reported": {},
@@ -67,21 +73,32 @@ def add(result: str | Path, track: str, root: str | Path, *, date: str | None = 
     return folder / f"{name}.json"
 
 
-def _mismatches(document: Mapping[str, Any], track: Track) -> list[str]:
+def _mismatches(document: Mapping[str, Any], track: Track, result: Result) -> list[str]:
     problems = []
     if document["dataset"]["pixels"] != track.pixels or document["dataset"]["split"] != track.split:
         problems.append(f"its data set is not the pinned one: build it with make-dataset --recipe {track.dataset}")
-    if not document["dataset"].get("complete", True):
-        problems.append("only a part of the pairs was scored: evaluate without --limit")
+    if pairs_of(result.per_image) != track.pairs:
+        problems.append("its table is not of the track's pairs, all of them and no others: evaluate without --limit")
+    problems.extend(_foreign_facts(document["method"], document["name"]))
     for metric, version in track.metrics.items():
         there = document["protocols"].get(metric, {}).get("version")
         if there != version:
             problems.append(f"{metric} has version {there or 'none'}, the track pins {version}")
-    if set(document["protocols"]) - set(track.metrics):
-        problems.append(
-            f"it has metrics that the track lacks: {', '.join(set(document['protocols']) - set(track.metrics))}"
-        )
+    surplus = sorted(set(document["protocols"]) - set(track.metrics))
+    if surplus:
+        problems.append(f"it has metrics that the track lacks: {', '.join(surplus)}")
     return problems
+
+
+def _foreign_facts(method: Mapping[str, Any], name: str) -> list[str]:
+    """What an entry says of a baseline that the baseline does not say of itself."""
+    if method["kind"] != "baseline":
+        return []
+    if name not in catalog.names("baselines"):
+        return [f"it claims to be a baseline, and none is called {name!r}"]
+    entry = catalog.load("baselines", name)
+    facts = {"title": entry.fact("TITLE"), "oracle": entry.fact("ORACLE"), "needs": list(entry.fact("NEEDS"))}
+    return [f"it says another {fact} than the baseline {name}" for fact in facts if method.get(fact) != facts[fact]]
 
 
 def _values(result: Result) -> dict[str, dict[str, Any]]:
@@ -103,13 +120,25 @@ def entries(track: str, root: str | Path) -> list[Entry]:
     """
     found = []
     for path in sorted((Path(root) / track / "entries").glob("*.json")):
-        document = read_json(path, "an entry of a leaderboard")
-        if not isinstance(document, dict) or document.get("format") != FORMAT or document.get("schema", 0) > SCHEMA:
-            raise InputError(f"{str(path)!r} is no entry that this program reads: expected {FORMAT}, schema {SCHEMA}")
+        document = _read_entry(path)
         per_image = tables.read_table(path.with_suffix(".csv"))
-        summary = tables.summarize(per_image, list(document["protocols"]))
-        found.append(Entry(document, Result(document, per_image, summary)))
+        try:
+            summary = tables.summarize(per_image, list(document["protocols"]))
+        except (KeyError, ValueError, TypeError, RecipeError) as error:
+            raise InputError(f"{str(path)!r}: its table does not give its metrics ({error})") from error
+        if not len(summary):
+            raise InputError(f"{str(path)!r}: its table has no pair that says anything")
+        found.append(Entry(path, document, Result(document, per_image, summary)))
     return sorted(found, key=lambda entry: (-float(entry.result.summary["value"][0]), entry.document["name"]))
+
+
+def _read_entry(path: Path) -> dict[str, Any]:
+    document = read_document(path, "an entry of a leaderboard", FORMAT, SCHEMA, KEYS)
+    nested = {"method": METHOD_KEYS, "dataset": ("pixels", "split")}
+    for key, wanted in nested.items():
+        if not isinstance(document[key], dict) or set(wanted) - set(document[key]):
+            raise InputError(f"{str(path)!r} is damaged: {key} lacks one of {', '.join(wanted)}")
+    return document
 
 
 def boards(root: str | Path) -> dict[str, tuple[Track, list[Entry]]]:
@@ -143,15 +172,17 @@ def check(root: str | Path) -> Iterator[str]:
     root = Path(root)
     try:
         found = boards(root)
-    except (InputError, KeyError, ValueError) as error:
+    except (InputError, OSError) as error:
         yield f"an entry cannot be read: {error}"
         return
     for name, (track, listed) in found.items():
         for entry in listed:
-            where = f"{name}/entries/{safe_key(entry.document['name'])}"
-            for problem in _mismatches(entry.document, track):
+            where = f"{name}/entries/{entry.path.stem}"
+            for problem in _mismatches(entry.document, track, entry.result):
                 yield f"{where}: {problem}"
-            if sha256((root / f"{where}.csv").read_bytes()) != entry.document["per_image_sha256"]:
+            if entry.document["track"] != name:
+                yield f"{where}.json is an entry of the track {entry.document['track']}"
+            if sha256(entry.path.with_suffix(".csv").read_bytes()) != entry.document["per_image_sha256"]:
                 yield f"{where}.csv is not the table that the entry names"
             if _values(entry.result) != entry.document["values"]:
                 yield f"{where}.json has values that its per-image table does not give"

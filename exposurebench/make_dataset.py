@@ -10,6 +10,8 @@ import array
 import contextlib
 import dataclasses
 import hashlib
+import inspect
+import itertools
 import json
 import math
 import shlex
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from exposurebench import __version__, catalog, dataset, engine
@@ -29,7 +32,7 @@ from exposurebench.errors import ImageError, InputError, RecipeError, StorageErr
 from exposurebench.exposure import OVEREXPOSED, UNDEREXPOSED
 from exposurebench.files import make_folder, read_json, safe_key, short_hash, storage_error, write_json, write_text
 from exposurebench.images import Image, encode_image
-from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
+from exposurebench.recipe import SCHEMA, DatasetRecipe, draw, parse_settings
 from exposurebench.scene import Frame, Scene
 from exposurebench.splits import parse_shares, split_of
 
@@ -85,7 +88,7 @@ class Plan:
             "recipe": self.recipe.document(),
             "scenes": self.scenes,
             "source_fingerprint": self.fingerprint,
-            "exposurebench": __version__,
+            "versions": versions(),
         }
 
 
@@ -133,6 +136,10 @@ def make_dataset(
     started = time.monotonic()
     out = Path(out)
     check(recipe)
+    if root is not None and out.resolve().is_relative_to(Path(root).resolve()):
+        raise RecipeError(
+            f"{str(out)!r} lies inside {str(root)!r} and would be read as photographs: choose another --out"
+        )
     _refuse_foreign(out)
     plan = make_plan(recipe, root)
     with _locked(out):
@@ -207,6 +214,8 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
 
 def _source(recipe: DatasetRecipe, root: str | Path | None) -> Iterator[Scene]:
     function = catalog.load("sources", recipe.source).function()
+    if root is None and inspect.signature(function).parameters["root"].default is inspect.Parameter.empty:
+        raise RecipeError(f"the source {recipe.source} needs a folder: give it with --root")
     yield from (function(**recipe.source_settings) if root is None else function(root, **recipe.source_settings))
 
 
@@ -262,6 +271,8 @@ def _prepare(plan: Plan, out: Path) -> bool:
     if path.is_file():
         stored = read_json(path, "the plan of an unfinished data set")
         recipe, fingerprint = stored.get("recipe", {}), stored.get("source_fingerprint")
+        if not (out / "dataset.json").is_file() and stored.get("versions") != plan.document()["versions"]:
+            raise RecipeError(f"{str(out)!r} was begun with other versions of the codecs: delete it and start anew")
     elif (out / "dataset.json").is_file():
         document = dataset.load_dataset(out).document
         recipe, fingerprint = document["recipe"], document["source"]["fingerprint"]
@@ -353,11 +364,15 @@ def build_item(shard: Shard) -> dict[str, Any]:
         failure = "not paired"
         pairs = make_pairs(recipe, scene)
         rows = dataset.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)
-    except (ImageError, ValueError) as error:
+    except (ImageError, ValueError, MemoryError, cv2.error) as error:
         if shard.on_error == "fail":
             raise InputError(f"{name!r} {error}; leave it out with --on-error skip") from error
         return _rejection(name, failure, str(error))
-    about = {"scene": name, "license": item.scene.license or "not stated", "notes": "; ".join(scene.frames[0].pixels.notes) or "none"}
+    about = {
+        "scene": name,
+        "license": item.scene.license or "not stated",
+        "notes": "; ".join(scene.frames[0].pixels.notes) or "none",
+    }
     return {"rows": [{**row, **about, **numbers, "_split": item.split} for row in rows], "split": item.split}
 
 
@@ -389,7 +404,11 @@ def _build_one_by_one(shard: Shard) -> None:
     for single in _singles(shard):
         for _, result in engine.run(build_item, [single], workers=2):
             if isinstance(result, BrokenProcessPool):
-                result = _rejection(single.items[0].scene.name, "crashed", "ends the process that reads it")
+                item = single.items[0]
+                for side, name in itertools.product(("input", "target"), (f"{item.key}.*", f".{item.key}.*")):
+                    for left in (shard.out / item.split / side / item.below).glob(name):
+                        left.unlink()
+                result = _rejection(item.scene.name, "crashed", "ends the process that reads it")
             outcomes.append(result)
     _close(shard, outcomes)
 
@@ -418,7 +437,7 @@ def _describe(plan: Plan, out: Path) -> dict[str, Any]:
         )
     source, pairing = catalog.load("sources", plan.recipe.source), catalog.load("pairing", plan.recipe.pair)
     return {
-        "format": "exposurebench.dataset",
+        "format": dataset.FORMAT,
         "schema": SCHEMA,
         "name": default_name(plan.recipe),
         "title": plan.recipe.title or f"{source.fact('TITLE')}; {pairing.fact('TITLE')}",
@@ -484,7 +503,10 @@ def canonical_command(recipe: DatasetRecipe) -> str:
 
 
 def _toml(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value that ``--set`` reads back as it is: text that would be read as something else is quoted."""
+    if isinstance(value, str) and parse_settings([f"key={value}"])["key"] == value:
+        return value
+    return json.dumps(value)
 
 
 # ---- rebuilding and trying -----------------------------------------------------------------------------

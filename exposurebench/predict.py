@@ -18,8 +18,9 @@ from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import ImageError, InputError, MissingError, ModelError, RecipeError
 from exposurebench.files import safe_key, sha256_file, short_hash, write_bytes
 from exposurebench.images import encode_image, quantize, read_image
+from exposurebench.recipe import plugin_settings
 from exposurebench.scene import Evidence
-from exposurebench.tensors import to_image, to_tensor
+from exposurebench.tensors import checked_device, to_image, to_tensor
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,14 @@ def open_method(
         raise InputError(
             f"{what!r}: no such file; expected a checkpoint, baseline:NAME (see exposurebench baselines), or --predictions DIR"
         )
+    if settings:
+        raise RecipeError(f"a checkpoint has its settings in it: leave out {', '.join(settings)}")
     return _checkpoint(Path(what), device)
 
 
 def _baseline(name: str, training: TrainingTargets | None, settings: Mapping[str, Any]) -> Method:
     entry = catalog.load("baselines", name)
-    unknown = set(settings) - set(entry.parameters())
-    if unknown:
-        raise RecipeError(f"baseline {name} has no setting {', '.join(sorted(unknown))}")
+    settings = plugin_settings(entry, settings)
     needs: Sequence[str] = entry.fact("NEEDS")
     if "training_targets" in needs and training is None:
         raise MissingError(
@@ -105,13 +106,14 @@ def _baseline(name: str, training: TrainingTargets | None, settings: Mapping[str
         "settings": {**entry.settings, **settings},
     }
     if "training_targets" in needs and training is not None:
-        facts["training_targets"] = {"name": training.dataset.name, "pixels": training.dataset.pixels}
+        about = {"name": training.dataset.name, "split": training.split, "pixels": training.dataset.pixels}
+        facts["training_targets"] = about
     return Method(name, run, facts)
 
 
 def _checkpoint(path: Path, device: str) -> Method:
     checkpoint = load_checkpoint(path)
-    network = build_network(checkpoint).to(device)
+    network = build_network(checkpoint).to(checked_device(device))
     entry = catalog.load("models", checkpoint.architecture)
 
     def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -225,8 +227,11 @@ def predict(
             continue
         levels = corrected(method, image.as_float(), {"id": file.stem}, image.bit_depth)
         name = file.stem if stems.count(file.stem) == 1 else f"{safe_key(file.stem)}-{short_hash(str(file))}"
-        write_bytes(Path(out) / f"{name}.png", encode_image(levels))
-        written.append(Path(out) / f"{name}.png")
+        path = Path(out) / f"{name}.png"
+        if path.exists() and any(path.samefile(other) for other in files if Path(other).exists()):
+            raise RecipeError(f"{str(path)!r} is one of the photographs and would be overwritten: choose another --out")
+        write_bytes(path, encode_image(levels))
+        written.append(path)
     return written
 
 

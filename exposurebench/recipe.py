@@ -121,7 +121,7 @@ def _check_ranges(recipe: DatasetRecipe) -> None:
         ("quality", 1, 100),
     ):
         value = getattr(recipe, name)
-        if value is not None and (value < low or (high is not None and value > high)):
+        if value is not None and not (low <= value and (high is None or value <= high)):
             mistakes.append(
                 f"{name} must be {f'at least {low}' if high is None else f'in {low} to {high}'}, not {value}"
             )
@@ -152,7 +152,7 @@ def read_recipe(name: str | Path, folder: str) -> dict[str, Any]:
         RecipeError: no such recipe, or no TOML.
     """
     path = Path(name)
-    if path.suffix != ".toml" and not path.exists():
+    if path.suffix != ".toml" and path.name == str(name):
         path = shipped("recipes") / folder / f"{name}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -180,6 +180,21 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
             parsed = {}
         document[key.strip()] = parsed["v"] if len(parsed) == 1 else value
     return document
+
+
+def plugin_settings(entry: catalog.Entry, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of one plug-in, checked against its keyword-only parameters.
+
+    Raises:
+        RecipeError: one line with every unknown name and wrong type.
+    """
+    parameters = entry.parameters()
+    mistakes = [unknown_name("setting", name, parameters) for name in given if name not in parameters]
+    known = {name: value for name, value in given.items() if name in parameters}
+    settings = {n: _converted(n, value, parameters[n].annotation, mistakes) for n, value in known.items()}
+    if mistakes:
+        raise RecipeError("; ".join(mistakes))
+    return settings
 
 
 def draw(seed: int, *names: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from exposurebench.recipe import draw
 
 DEFAULT_SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -45,10 +47,14 @@ def parse_shares(rule: str) -> dict[str, float]:
     for part in rule.split(","):
         name, _, value = part.partition("=")
         try:
-            shares[name.strip()] = float(value)
+            shares[name.strip()] = float(value) if name.strip() not in shares else math.nan
         except ValueError:
-            shares[name.strip()] = -1.0
-    if set(shares) - set(DEFAULT_SHARES) or min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-9:
+            shares[name.strip()] = math.nan
+    if (
+        set(shares) - set(DEFAULT_SHARES)
+        or not all(share >= 0 for share in shares.values())
+        or abs(sum(shares.values()) - 1) > 1e-9
+    ):
         raise ValueError(
             f"split {rule!r}: expected official, train, val, test, or shares that add up to 1 such as "
             "train=0.8,val=0.1,test=0.1"

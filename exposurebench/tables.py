@@ -50,7 +50,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """
     try:
         data = Path(path).read_text(encoding="utf-8")
-        table = pd.read_csv(io.StringIO(data), dtype={"id": str, "scene": str, "split": str})
+        table = pd.read_csv(io.StringIO(data), dtype={"id": str, "scene": str, "split": str}, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read as a per-image table: {error}") from error
     missing = [column for column in ID_COLUMNS if column not in table]

@@ -9,6 +9,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from exposurebench.errors import MissingError, RecipeError
+
+
+def checked_device(name: str) -> torch.device:
+    """A device by name, if it is there.
+
+    Raises:
+        RecipeError: no such kind of device.
+        MissingError: this machine has none of that kind.
+
+    >>> checked_device("cpu")
+    device(type='cpu')
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise RecipeError(f"no device is called {name!r}: expected cpu, cuda, cuda:0, ...") from error
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise MissingError(f"this machine has no usable device {name!r}: use --device cpu") from error
+    return device
+
 
 def to_tensor(
     image: NDArray[Any], dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from exposurebench.errors import RecipeError, unknown_name
 from exposurebench.evaluate import Result
-from exposurebench.files import shipped
+from exposurebench.files import sha256, shipped
 from exposurebench.recipe import fill, read_recipe
 
 
@@ -20,6 +24,7 @@ class Track:
         about: a paragraph for the page.
         dataset: the recipe under ``recipes/datasets/`` that builds it.
         pixels: the fingerprint of its decoded pixels.
+        pairs: the fingerprint of its pairs' names, and of which were right already; see :func:`pairs_of`.
         split: the pairs that are scored.
         metrics: what is measured, with the version of each.
         study: a page of its own instead of a board.
@@ -29,6 +34,7 @@ class Track:
     about: str
     dataset: str
     pixels: str
+    pairs: str
     split: str
     metrics: Mapping[str, int]
     study: str = ""
@@ -36,10 +42,17 @@ class Track:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: its document, and the result that its per-image table gives again."""
+    """One row: where it lies, its document, and the result that its per-image table gives again."""
 
+    path: Path
     document: Mapping[str, Any]
     result: Result
+
+
+def pairs_of(per_image: pd.DataFrame) -> str:
+    """SHA-256 over the pairs of a per-image table: their names, their scenes, and whether the input was right already."""
+    lines = sorted(f"{row.id}\0{row.scene}\0{bool(row.unchanged)}\n" for row in per_image.itertuples())
+    return sha256("".join(lines).encode())
 
 
 def tracks() -> dict[str, Track]:
@@ -56,4 +69,6 @@ def track_named(name: str) -> Track:
     Raises:
         RecipeError: there is none of that name.
     """
-    return fill(Track, read_recipe(name, "tracks"))
+    if name not in (known := tracks()):
+        raise RecipeError(unknown_name("track", name, known))
+    return known[name]

@@ -21,8 +21,8 @@ from exposurebench.checkpoint import Checkpoint, save_checkpoint
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError, ModelError, RecipeError
 from exposurebench.files import write_text
-from exposurebench.recipe import draw, fill
-from exposurebench.tensors import to_tensor
+from exposurebench.recipe import draw, fill, plugin_settings
+from exposurebench.tensors import checked_device, to_tensor
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,13 @@ def training_recipe(document: Mapping[str, Any]) -> TrainingRecipe:
         RecipeError: one line with every mistake.
     """
     rest = dict(document)
-    settings = dict(rest.pop("settings", {}))
+    settings = rest.pop("settings", {})
+    if not isinstance(settings, dict):
+        raise RecipeError(f"settings must be a table of the network's settings, not {settings!r}")
     if isinstance(rest.get("model"), str):
-        parameters = catalog.load("models", rest["model"]).parameters()
-        settings |= {name: rest.pop(name) for name in list(rest) if name in parameters}
+        entry = catalog.load("models", rest["model"])
+        beside = {name: rest.pop(name) for name in list(rest) if name in entry.parameters()}
+        settings = plugin_settings(entry, {**settings, **beside})
     recipe = fill(TrainingRecipe, {**rest, "settings": settings})
     if min(recipe.steps, recipe.batch, recipe.patch) < 1 or recipe.learning_rate <= 0:
         raise RecipeError("steps, batch, patch and learning_rate must be positive")
@@ -97,7 +100,7 @@ def train(
     entry = catalog.load("models", recipe.model)
     torch.manual_seed(recipe.seed)
     try:
-        network = entry.function()(**recipe.settings).to(device)
+        network = entry.function()(**recipe.settings).to(checked_device(device))
     except (TypeError, ValueError) as error:
         raise RecipeError(f"the settings of {recipe.model} cannot be used: {error}") from error
     optimizer = torch.optim.Adam(network.parameters(), recipe.learning_rate)

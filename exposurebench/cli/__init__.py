@@ -68,8 +68,8 @@ def main() -> None:
     except click.exceptions.Abort:
         _end("interrupted; run the same command again to go on", INTERRUPTED)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        _end(f"error: {error.format_message()}{f' See {where} --help' if where else ''}", error.exit_code)
     except ExposureBenchError as error:
         _end(f"error: {error}", error.exit_code)
     except ImportError as error:
@@ -80,9 +80,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        from exposurebench.files import storage_error
-
-        _end(f"error: {storage_error(error.filename or 'the output', error)}", 74)
+        _end(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", 74)
     else:
         sys.exit(code if isinstance(code, int) else 0)
 

@@ -33,7 +33,7 @@ def _listing(kind: Any) -> Callable[..., None]:
             options.emit(found)
             return
         for name, facts in found.items():
-            click.echo(click.style(name, bold=True) + f": {facts['title']}")
+            click.echo(f"{name}: {facts['title']}")
             shown = {fact.replace("_", " "): _plain(facts[fact]) for fact in _FACTS[kind][1:] if facts[fact]}
             detail = "; ".join(f"{fact}: {value}" for fact, value in shown.items())
             click.echo(f"    {detail}")

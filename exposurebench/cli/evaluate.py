@@ -41,6 +41,7 @@ def evaluate(
     """Score WHAT: a model.pt, or baseline:NAME (see `exposurebench baselines`), or --predictions DIR."""
     from exposurebench.evaluate import METRICS, write_result
     from exposurebench.evaluate import evaluate as score
+    from exposurebench.files import safe_key
     from exposurebench.quickstart import samples_dataset
     from exposurebench.recipe import parse_settings
     from exposurebench.report.page import write_page
@@ -62,7 +63,7 @@ def evaluate(
         limit=limit,
         workers=workers,
     )
-    out = out or Path("results") / result.name.replace("/", "-")
+    out = out or Path("results") / safe_key(result.name.replace("/", "-"))
     write_result(result, out)
     page = write_page([result], dataset, out)
     if as_json:

@@ -57,6 +57,7 @@ def make_dataset(
     Run it again after an interruption: it goes on where it was, and the finished folder is the same.
     """
     from exposurebench import catalog
+    from exposurebench.errors import RecipeError
     from exposurebench.make_dataset import canonical_command, default_name, estimate
     from exposurebench.make_dataset import make_dataset as build
     from exposurebench.recipe import dataset_recipe, parse_settings, read_recipe
@@ -71,8 +72,12 @@ def make_dataset(
         root = Path("data") / resolved.source
     out = out or Path("datasets") / default_name(resolved)
     workers = workers or os.cpu_count() or 1
-    if download:
-        catalog.load("sources", resolved.source).function("fetch")(root, offline=offline, progress=True)
+    if download and not dry_run:
+        entry = catalog.load("sources", resolved.source)
+        if not hasattr(entry.module, "fetch"):
+            raise RecipeError(f"the source {resolved.source} offers nothing to download: {entry.fact('LAYOUT')}")
+        large = {"resolution": "large"} if resolved.source_settings.get("resolution") == "large" else {}
+        entry.function("fetch")(root, offline=offline, progress=sys.stderr.isatty(), **large)
     if dry_run:
         return _show_estimate(estimate(resolved, root=root, workers=workers), workers, as_json)
     built = build(resolved, out, root=root, workers=workers, on_error=on_error, progress=sys.stderr.isatty())

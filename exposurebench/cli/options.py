@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,5 +29,13 @@ def folder(name: str, **more: Any) -> Callable[[F], F]:
 
 
 def emit(document: Any) -> None:
-    """The one JSON document of a command."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    """The one JSON document of a command; a number that is none becomes null."""
+    click.echo(json.dumps(_numbers(document), ensure_ascii=False, indent=2, default=str, allow_nan=False))
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -48,7 +48,7 @@ def predict(
     else:
         written = verb.predict(method, photographs, out, lambda file, reason: failed.update({str(file): reason}))
     for file, reason in failed.items():
-        click.echo(f"left out: {file} {reason}", err=True)
+        click.echo(f"left out: {file!r} {reason}", err=True)
     if as_json:
         options.emit({"written": [str(path) for path in written], "failed": failed})
     else:

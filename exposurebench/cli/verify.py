@@ -35,7 +35,7 @@ def verify(dataset: Path, rebuild: int | None, root: Path | None, as_json: bool)
         for problem in found:
             click.echo(problem, err=True)
         counts = store.load_dataset(dataset).document["counts"]
-        pairs = sum(n["pairs"] for n in counts.values())
-        checked = f", {min(rebuild, pairs)} scenes built again" if rebuild else ""
+        pairs, scenes = (sum(n[what] for n in counts.values()) for what in ("pairs", "photographs"))
+        checked = f", {min(rebuild, scenes)} scenes built again" if rebuild else ""
         click.echo(f"{dataset}: {f'{len(found)} problems' if found else 'intact'} ({pairs} pairs{checked})")
     return 1 if found else 0

@@ -68,4 +68,5 @@ def quantize(values: NDArray[Any], bit_depth: int = 8) -> NDArray[Any]:
     levels = values * values.dtype.type(top)
     np.rint(levels, out=levels)
     np.clip(levels, 0, top, out=levels)
-    return levels.astype(np.uint8 if bit_depth == 8 else np.uint16)
+    whole: NDArray[Any] = levels.astype(np.uint8 if bit_depth == 8 else np.uint16)
+    return whole

@@ -56,8 +56,11 @@ def label(result: Result) -> str:
 
 
 def ranks(results: Sequence[Result], metric: str) -> dict[str, int]:
-    """Places by the value of one metric, oracles left out; none below 30 photographs."""
-    if not results or min(photographs(result) for result in results) < tables.RANKED_FROM:
+    """Places by the value of one metric, oracles left out.
+
+    None below 30 photographs, and none by similarity: at such sizes most of its intervals overlap.
+    """
+    if "." in metric or not results or min(photographs(result) for result in results) < tables.RANKED_FROM:
         return {}
     ranked = [result for result in results if not result.document["method"]["oracle"]]
     values = {result.name: rows_of(result)[metric]["value"] for result in ranked if metric in rows_of(result)}
@@ -111,7 +114,8 @@ def page(name: str, track: Track, found: Sequence[Entry]) -> str:
             for m in metrics
         ]
         needs = ", ".join(entry.document["method"]["needs"])
-        lines.append([escape_markdown(label(entry.result)), entry.document["grade"], *cells, needs])
+        about = (label(entry.result), entry.document["grade"])
+        lines.append([*map(escape_markdown, about), *cells, escape_markdown(needs)])
     first = found[0]
     pairs = int(first.result.summary["pairs"].max())
     return "\n".join(
@@ -122,7 +126,7 @@ def page(name: str, track: Track, found: Sequence[Entry]) -> str:
             track.about.strip(),
             "",
             f"{pairs} pairs of {photographs(first.result)} photographs; the newest entry is of "
-            f"{max(entry.document['date'] for entry in found)}.",
+            f"{escape_markdown(max(str(entry.document['date']) for entry in found))}.",
             *(
                 [
                     f"A number in parentheses is the place among the {len(places[metrics[0]])} methods that are no oracles."
@@ -202,7 +206,7 @@ def index(boards: Mapping[str, tuple[Track, list[Entry]]]) -> str:
             if number >= tables.RANKED_FROM
             else "a smoke test, not ranked"
         )
-        newest = max(entry.document["date"] for entry in found)
+        newest = escape_markdown(max(str(entry.document["date"]) for entry in found))
         lines.append([f"[{name}]({name}/README.md)", track.title, str(number), str(len(found)), kind, newest])
     return "\n".join(
         [

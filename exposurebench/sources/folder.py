@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,14 +65,15 @@ def walk(root: Path) -> Iterator[Path]:
 def scene_name(path: Path, root: Path) -> str:
     """The relative path with forward slashes; the suffix stays, so that a.jpg and a.png are two scenes.
 
-    Bytes that are no UTF-8 are written as ``\\xe9``, and a backslash is doubled, so that every name can be
-    stored as text and no two files share one.
+    Bytes that are no UTF-8 and control characters are written as ``\\xe9``, and a backslash is doubled, so
+    that every name can be stored as one line of text and no two files share one.
 
     >>> scene_name(Path("photos/b/café.jpg"), Path("photos"))
     'b/café.jpg'
     """
     raw = os.fsencode(path.relative_to(root).as_posix())
-    return raw.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    text = raw.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda control: f"\\x{ord(control[0]):02x}", text)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
