@@ -41,7 +41,11 @@ def resize(image: Image, size: int | None, crop: Crop = "none", seed: int = 0) -
     if side < short:
         shape = (round(width * side / short), round(height * side / short))
         scale = np.float32(1 if pixels.dtype == np.float32 else 1 / np.iinfo(pixels.dtype).max)
-        pixels = cv2.resize(pixels.astype(np.float32), shape, interpolation=cv2.INTER_AREA) * scale
+        # At exactly half the size both are the mean of 2 x 2, without a rounding error, and OpenCV has vector code
+        # for the linear one.
+        halved = (2 * shape[0], 2 * shape[1]) == (width, height)
+        way = cv2.INTER_LINEAR if halved else cv2.INTER_AREA
+        pixels = cv2.resize(pixels.astype(np.float32), shape, interpolation=way) * scale
     if crop != "none" and pixels.shape[0] != pixels.shape[1]:
         spare = (pixels.shape[0] - side, pixels.shape[1] - side)
         if crop == "center":
