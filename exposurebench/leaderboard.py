@@ -79,7 +79,7 @@ def _mismatches(document: Mapping[str, Any], track: Track, result: Result) -> li
         problems.append(f"its data set is not the pinned one: build it with make-dataset --recipe {track.dataset}")
     if pairs_of(result.per_image) != track.pairs:
         problems.append("its table is not of the track's pairs, all of them and no others: evaluate without --limit")
-    problems.extend(_foreign_facts(document["method"], document["name"]))
+    problems.extend(_foreign_facts(document["method"]))
     for metric, version in track.metrics.items():
         there = document["protocols"].get(metric, {}).get("version")
         if there != version:
@@ -90,13 +90,14 @@ def _mismatches(document: Mapping[str, Any], track: Track, result: Result) -> li
     return problems
 
 
-def _foreign_facts(method: Mapping[str, Any], name: str) -> list[str]:
+def _foreign_facts(method: Mapping[str, Any]) -> list[str]:
     """What an entry says of a baseline that the baseline does not say of itself."""
     if method["kind"] != "baseline":
         return []
+    name = method.get("baseline")
     if name not in catalog.names("baselines"):
         return [f"it claims to be a baseline, and none is called {name!r}"]
-    entry = catalog.load("baselines", name)
+    entry = catalog.load("baselines", str(name))
     facts = {"title": entry.fact("TITLE"), "oracle": entry.fact("ORACLE"), "needs": list(entry.fact("NEEDS"))}
     return [f"it says another {fact} than the baseline {name}" for fact in facts if method.get(fact) != facts[fact]]
 

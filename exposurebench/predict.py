@@ -99,6 +99,7 @@ def _baseline(name: str, training: TrainingTargets | None, settings: Mapping[str
 
     facts = {
         "kind": "baseline",
+        "baseline": name,
         "title": entry.fact("TITLE"),
         "reference": entry.fact("REFERENCE"),
         "oracle": entry.fact("ORACLE"),

@@ -87,10 +87,10 @@ def test_training_targets_come_from_the_train_split_alone(samples: Path, trainab
     [
         ({"what": "baseline:identify"}, RecipeError, "did you mean 'identity'"),
         ({"what": "nowhere.pt"}, InputError, "no such file"),
-        ({"what": None}, InputError, "expected one of"),
+        ({"what": None}, RecipeError, "expected one of"),
         ({"what": "baseline:identity", "split": "train"}, InputError, "has no split 'train': it has test"),
         ({"what": "baseline:identity", "metrics": ["pnsr"]}, RecipeError, "did you mean 'psnr'"),
-        ({"what": "baseline:gamma", "settings": {"middle": 1}}, RecipeError, "no setting middle"),
+        ({"what": "baseline:gamma", "settings": {"middle": 1}}, RecipeError, "unknown setting 'middle'"),
     ],
 )
 def test_mistakes_end_in_one_line(samples: Path, arguments: dict, error: type[Exception], message: str) -> None:

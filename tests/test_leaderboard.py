@@ -123,7 +123,7 @@ def test_an_entry_added_anew_is_the_committed_one_but_for_where_and_when(dataset
 def test_results_of_other_data_or_protocols_are_refused(dataset: Path, tmp_path: Path) -> None:
     short = evaluate("baseline:identity", dataset, limit=3)
     write_result(short, tmp_path / "short")
-    with pytest.raises(InputError, match="only a part of the pairs"):
+    with pytest.raises(InputError, match="not of the track's pairs"):
         leaderboard.add(tmp_path / "short", "samples", tmp_path)
     one = evaluate("baseline:identity", dataset, metrics=["psnr"])
     write_result(one, tmp_path / "one")

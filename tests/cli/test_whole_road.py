@@ -54,8 +54,8 @@ def test_photographs_in_leaderboard_out(tmp_path: Path) -> None:
     run("leaderboard", "build", cwd=tmp_path)
     assert "everything follows" in run("leaderboard", "check", cwd=tmp_path).stdout
     page = tmp_path / "leaderboards" / "samples" / "README.md"
-    assert "| run | verified |" in page.read_text()
-    page.write_text(page.read_text().replace("verified", "checked"))
+    assert "| run | scored |" in page.read_text()
+    page.write_text(page.read_text().replace("scored", "checked"))
     problem = run("leaderboard", "check", cwd=tmp_path, code=1)
     assert "samples/README.md is not what its entries give" in problem.stderr
 

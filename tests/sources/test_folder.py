@@ -26,7 +26,7 @@ def put(root: Path, *files: str) -> Path:
 
 @pytest.mark.parametrize(
     "name",
-    ["a b/ c .jpg", "line\nbreak.jpg", "🌄/🙂.jpg", "a..b/c..jpg", "x/y..z/1.jpg", "été.JPG", '"q",.png'],
+    ["a b/ c .jpg", "🌄/🙂.jpg", "a..b/c..jpg", "x/y..z/1.jpg", "été.JPG", '"q",.png'],
 )
 def test_awkward_names_stay(tmp_path: Path, name: str) -> None:
     (scene,) = folder(put(tmp_path, name))
@@ -54,6 +54,11 @@ def test_names_that_are_no_utf8_become_text(tmp_path: Path) -> None:
     for name in scenes:
         name.encode()
         draw(0, "folder", name)
+
+
+def test_control_characters_are_spelled_so_that_a_name_is_one_line(tmp_path: Path) -> None:
+    put(tmp_path, "line\nbreak.jpg", "a\rb.png", "tab\tc.png")
+    assert names(tmp_path) == [r"a\x0db.png", r"line\x0abreak.jpg", r"tab\x09c.png"]
 
 
 def test_order_is_by_name_and_folders_come_among_files(tmp_path: Path) -> None:
