@@ -91,6 +91,7 @@ def names(kind: Kind, variants: bool = True) -> list[str]:
     return listed
 
 
+@functools.cache
 def load(kind: Kind, name: str) -> Entry:
     """Import one thing by name.
 

@@ -382,11 +382,10 @@ def badly_exposed_shares(image: Image) -> tuple[float, float]:
     >>> badly_exposed_shares(Image(np.array([[[255, 0, 0], [5, 5, 5], [9, 9, 9], [90, 0, 0]]], np.uint8)))
     (0.25, 0.25)
     """
-    peaks = image.peaks()
-    top = int(np.iinfo(peaks.dtype).max)
-    over = np.count_nonzero(peaks >= round(OVEREXPOSED * top))
-    under = np.count_nonzero(peaks <= round(UNDEREXPOSED * top))
-    return float(over / peaks.size), float(under / peaks.size)
+    height, width = image.pixels.shape[:2]
+    top = (1 << image.bit_depth) - 1
+    over = height * width - image.count_within(round(OVEREXPOSED * top) - 1)
+    return over / (height * width), image.count_within(round(UNDEREXPOSED * top)) / (height * width)
 
 
 def _rejection(source: str, kind: str, reason: str, **numbers: float) -> dict[str, Any]:
@@ -495,7 +494,7 @@ def canonical_command(recipe: DatasetRecipe) -> str:
         ("pairing", recipe.pair, recipe.pair_settings),
         ("sources", recipe.source, recipe.source_settings),
     ):
-        parameters = catalog.load(kind, name).parameters()  # type: ignore[arg-type]
+        parameters = catalog.load(kind, name).parameters()
         for key, value in settings.items():
             if key == "tau" or value != parameters[key].default:
                 words += ["--set", f"{key}={_toml(value)}"]

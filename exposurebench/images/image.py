@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from exposurebench.color import brightest
-
 Encoding = Literal["srgb", "linear", "nits"]
 """``srgb``: display-encoded, [0, 1]; ``linear``: relative light; ``nits``: absolute light in cd/m2."""
 
@@ -43,10 +41,9 @@ class Image:
         """The pixels as integers of ``bit_depth``: what a file of that depth would hold."""
         return self.pixels if self.pixels.dtype != np.float32 else quantize(self.pixels, self.bit_depth)
 
-    def peaks(self) -> NDArray[Any]:
-        """The largest channel of every pixel, ``(H, W)``, as levels."""
-        largest: NDArray[Any] = brightest(*cv2.split(self.as_levels()))  # planes: thrice as fast as strided views
-        return largest
+    def count_within(self, top: int) -> int:
+        """How many pixels have no channel above a level."""
+        return int(cv2.countNonZero(cv2.inRange(self.as_levels(), (0, 0, 0), (top, top, top))))
 
 
 def look_up(table: NDArray[Any], levels: NDArray[Any]) -> NDArray[Any]:

@@ -149,5 +149,6 @@ def _suffix(value: float, thresholds: list[float]) -> str:
 
 def _share_above(image: Image, threshold: float) -> float:
     """The share of pixels with a channel above the display threshold: those that lose something."""
-    peaks = image.peaks()
-    return float(np.count_nonzero(peaks > math.floor(threshold * np.iinfo(peaks.dtype).max)) / peaks.size)
+    height, width = image.pixels.shape[:2]
+    kept = image.count_within(math.floor(threshold * ((1 << image.bit_depth) - 1)))
+    return (height * width - kept) / (height * width)

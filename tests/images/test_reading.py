@@ -263,7 +263,9 @@ def test_a_wide_profile_is_converted_and_said(read: Callable[..., Any], file_for
     assert np.abs(calm - expected).mean() > 3, "the profile makes a difference that the test can see"
 
 
-@pytest.mark.parametrize("profile", [b"nonsense", SRGB[:90], SRGB[:36] + b"xxxx" + SRGB[40:]], ids=["nonsense", "cut", "unsigned"])
+@pytest.mark.parametrize(
+    "profile", [b"nonsense", SRGB[:90], SRGB[:36] + b"xxxx" + SRGB[40:]], ids=["nonsense", "cut", "unsigned"]
+)
 def test_a_broken_profile_is_refused(read: Callable[..., Any], profile: bytes) -> None:
     for file_format in ("PNG", "JPEG", "TIFF"):
         with pytest.raises(ImageError, match="profile is broken"):
