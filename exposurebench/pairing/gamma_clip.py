@@ -151,4 +151,4 @@ def _share_above(image: Image, threshold: float) -> float:
     """The share of pixels with a channel above the display threshold: those that lose something."""
     height, width = image.pixels.shape[:2]
     kept = image.count_within(math.floor(threshold * ((1 << image.bit_depth) - 1)))
-    return (height * width - kept) / (height * width)
+    return float((height * width - kept) / (height * width))
