@@ -153,3 +153,43 @@ def test_tables_refuse_to_mix_protocols_and_data(samples: Path, trainable: Path)
     other = {**one, "protocols": {"psnr": {**one["protocols"]["psnr"], "border": 4}}}
     with pytest.raises(InputError, match=r"other protocols of psnr \(border\)"):
         tables.check_comparable({"a": one, "b": other})
+
+
+def test_a_set_is_never_trained_on_the_targets_it_is_scored_on(samples: Path) -> None:
+    with pytest.raises(MissingError, match="has no train split"):
+        evaluate("baseline:histogram_match", samples, training=samples, metrics=["psnr"])
+
+
+def test_predict_never_overwrites_a_photograph(samples: Path, tmp_path: Path) -> None:
+    source = load_dataset(samples)
+    victim = tmp_path / "victim.png"
+    victim.write_bytes((samples / "test" / source.rows("test")[0]["input_file_name"]).read_bytes())
+    before = victim.read_bytes()
+    with pytest.raises(RecipeError, match="would be overwritten"):
+        predict(open_method("baseline:gamma"), [victim], tmp_path)
+    assert victim.read_bytes() == before
+
+
+def test_a_result_of_two_runs_is_refused(samples: Path, tmp_path: Path) -> None:
+    for name in ("gamma", "inverse_clip"):
+        write_result(evaluate(f"baseline:{name}", samples, metrics=["psnr"]), tmp_path / name)
+    (tmp_path / "gamma" / "per_image.csv").write_bytes((tmp_path / "inverse_clip" / "per_image.csv").read_bytes())
+    with pytest.raises(InputError, match="of two evaluations"):
+        read_result(tmp_path / "gamma")
+
+
+def test_pairs_that_were_all_right_already_say_nothing(tmp_path: Path) -> None:
+    from exposurebench.make_dataset import make_dataset
+    from exposurebench.recipe import dataset_recipe
+
+    recipe = dataset_recipe({"source": "samples", "tau": 1.0, "size": 64, "well_exposed": 1})
+    built = make_dataset(recipe, tmp_path / "set", card=False).dataset
+    with pytest.raises(InputError, match="every input equals its target"):
+        evaluate("baseline:identity", built.folder, metrics=["psnr"])
+
+
+def test_names_that_look_like_nothing_survive_the_table(samples: Path, tmp_path: Path) -> None:
+    result = evaluate("baseline:identity", samples, metrics=["psnr"])
+    result.per_image.loc[0, ["id", "scene"]] = "NA"
+    tables.write_table(tmp_path / "t.csv", result.per_image)
+    assert tables.read_table(tmp_path / "t.csv")["scene"].tolist()[0] == "NA"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from exposurebench import leaderboard
+from exposurebench import leaderboard, tables
 from exposurebench.dataset import load_dataset
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.evaluate import Result, evaluate, write_result
@@ -180,13 +180,56 @@ def doctor_page(path: Path) -> None:
     page.write_text(page.read_text().replace("32", "33", 1))
 
 
+def settle(path: Path, table: pd.DataFrame) -> None:
+    """A changed table with everything that follows from it mended too."""
+    table.to_csv(path.with_suffix(".csv"), index=False, lineterminator="\n")
+    document = json.loads(path.read_text())
+    found = leaderboard.entries("samples", path.parents[2])
+    mended = next(entry.result for entry in found if entry.document["name"] == document["name"])
+    document["values"] = leaderboard._values(mended)
+    document["per_image_sha256"] = sha256(path.with_suffix(".csv").read_bytes())
+    document["already_right"] = tables.harm(mended.per_image, list(document["protocols"]))
+    path.write_text(json.dumps(document, indent=2))
+    leaderboard.build(path.parents[2])
+
+
+def doctor_by_dropping_rows(path: Path) -> None:
+    settle(path, pd.read_csv(path.with_suffix(".csv")).sort_values("psnr").tail(3))
+
+
+def doctor_by_hiding_rows(path: Path) -> None:
+    table = pd.read_csv(path.with_suffix(".csv"))
+    table["unchanged"] = table["psnr"] < table["psnr"].median()
+    settle(path, table)
+
+
+def doctor_oracle(path: Path) -> None:
+    oracle = path.with_name("inverse_clip.json")
+    document = json.loads(oracle.read_text())
+    document["method"]["oracle"] = False
+    oracle.write_text(json.dumps(document, indent=2))
+    leaderboard.build(path.parents[2])
+
+
 def remove_csv(path: Path) -> None:
     path.with_suffix(".csv").unlink()
 
 
 @pytest.mark.parametrize(
     "doctor",
-    [doctor_json, doctor_csv, doctor_both, doctor_pixels, doctor_protocol, doctor_harm, doctor_page, remove_csv],
+    [
+        doctor_json,
+        doctor_csv,
+        doctor_both,
+        doctor_pixels,
+        doctor_protocol,
+        doctor_harm,
+        doctor_page,
+        remove_csv,
+        doctor_by_dropping_rows,
+        doctor_by_hiding_rows,
+        doctor_oracle,
+    ],
 )
 def test_a_doctored_digit_is_found(copy: Path, doctor) -> None:
     doctor(copy / "samples" / "entries" / "identity.json")
