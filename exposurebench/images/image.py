@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import cv2
@@ -18,11 +19,14 @@ class Image:
     """RGB pixels and what they mean.
 
     Attributes:
-        pixels: ``(H, W, 3)``; uint8 or uint16 as the file has them, or float32 in [0, 1] after a resize.
+        pixels: ``(H, W, 3)``; uint8 or uint16 as the file has them, or float32: in [0, 1] after a resize, at
+            or above 0 for light.
         bit_depth: the depth of the file, and of what is written from it.
         encoding: what the numbers stand for.
         file: the file's own bytes and suffix, as long as any decoder gives exactly these pixels from them.
         notes: what was done on reading (rotated, converted from a profile, alpha dropped, ...).
+        saturated: ``(H, W)``, where the sensor was at its limit, as far as the file tells (RAW).
+        facts: what else the file says, for the manifest (exposure_ev, the decoder's version, ...).
     """
 
     pixels: NDArray[Any]
@@ -30,15 +34,23 @@ class Image:
     encoding: Encoding = "srgb"
     file: tuple[bytes, str] | None = None
     notes: tuple[str, ...] = ()
+    saturated: NDArray[np.bool_] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def as_float(self) -> NDArray[np.float32]:
-        """The pixels as float32 in [0, 1]."""
+        """The pixels as float32: in [0, 1], or light as it is."""
         if self.pixels.dtype == np.float32:
             return self.pixels
         return self.pixels.astype(np.float32) / np.float32(np.iinfo(self.pixels.dtype).max)
 
     def as_levels(self) -> NDArray[Any]:
-        """The pixels as integers of ``bit_depth``: what a file of that depth would hold."""
+        """The pixels as integers of ``bit_depth``: what a file of that depth would hold.
+
+        Raises:
+            ValueError: the image holds light, which has no largest level.
+        """
+        if self.encoding != "srgb":
+            raise ValueError(f"only display-encoded images have levels, not {self.encoding} ones")
         return self.pixels if self.pixels.dtype != np.float32 else quantize(self.pixels, self.bit_depth)
 
     def count_within(self, top: int) -> int:
