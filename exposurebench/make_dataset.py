@@ -383,9 +383,9 @@ def badly_exposed_shares(image: Image) -> tuple[float, float]:
     (0.25, 0.25)
     """
     height, width = image.pixels.shape[:2]
-    top = (1 << image.bit_depth) - 1
-    over = height * width - image.count_within(round(OVEREXPOSED * top) - 1)
-    return over / (height * width), image.count_within(round(UNDEREXPOSED * top)) / (height * width)
+    pixels, top = height * width, (1 << image.bit_depth) - 1
+    over = image.count_above(round(OVEREXPOSED * top) - 1)
+    return over / pixels, (pixels - image.count_above(round(UNDEREXPOSED * top))) / pixels
 
 
 def _rejection(source: str, kind: str, reason: str, **numbers: float) -> dict[str, Any]:

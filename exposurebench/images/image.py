@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -53,9 +54,14 @@ class Image:
             raise ValueError(f"only display-encoded images have levels, not {self.encoding} ones")
         return self.pixels if self.pixels.dtype != np.float32 else quantize(self.pixels, self.bit_depth)
 
-    def count_within(self, top: int) -> int:
-        """How many pixels have no channel above a level."""
-        return int(cv2.countNonZero(cv2.inRange(self.as_levels(), (0, 0, 0), (top, top, top))))
+    def count_above(self, level: int) -> int:
+        """How many pixels have a channel above a level."""
+        return int(cv2.countNonZero(cv2.compare(self._brightest, float(level), cv2.CMP_GT)))
+
+    @functools.cached_property
+    def _brightest(self) -> NDArray[Any]:
+        red, green, blue = cv2.split(self.as_levels())
+        return cv2.max(cv2.max(red, green), blue)
 
 
 def look_up(table: NDArray[Any], levels: NDArray[Any]) -> NDArray[Any]:

@@ -48,7 +48,7 @@ def resize(image: Image, size: int | None, crop: Crop = "none", seed: int = 0) -
         way = cv2.INTER_LINEAR if halved else cv2.INTER_AREA
         pixels = cv2.resize(pixels.astype(np.float32), shape, interpolation=way) * scale
         if saturated is not None:
-            saturated = cv2.resize(saturated.astype(np.float32), shape, interpolation=way) > 0
+            saturated = cv2.resize(saturated.astype(np.float32), shape, interpolation=cv2.INTER_AREA) > 0
     if crop != "none" and pixels.shape[0] != pixels.shape[1]:
         spare = (pixels.shape[0] - side, pixels.shape[1] - side)
         if crop == "center":

@@ -112,11 +112,13 @@ def overexposure_table(tau: float, transfer: Transfer = "gamma22", bit_depth: in
 
 
 def _camera(image: Image, tau: float, transfer: Transfer, noise: float, rng: np.random.Generator) -> NDArray[Any]:
-    top = np.float32((1 << image.bit_depth) - 1)
-    values = image.as_float() + (rng.random(image.pixels.shape, dtype=np.float32) - np.float32(0.5)) / top
-    clipped = overexpose(values.clip(0, 1), tau, transfer)
+    values = rng.random(image.pixels.shape, dtype=np.float32)  # the dither, and then everything in place
+    values -= np.float32(0.5)
+    values /= np.float32((1 << image.bit_depth) - 1)
+    values += image.as_float()
+    clipped = overexpose(values.clip(0, 1, out=values), tau, transfer)
     if noise:
-        clipped = clipped + rng.standard_normal(clipped.shape, dtype=np.float32) * np.float32(noise)
+        clipped += rng.standard_normal(clipped.shape, dtype=np.float32) * np.float32(noise)
     return quantize(clipped, image.bit_depth)
 
 
@@ -150,5 +152,4 @@ def _suffix(value: float, thresholds: list[float]) -> str:
 def _share_above(image: Image, threshold: float) -> float:
     """The share of pixels with a channel above the display threshold: those that lose something."""
     height, width = image.pixels.shape[:2]
-    kept = image.count_within(math.floor(threshold * ((1 << image.bit_depth) - 1)))
-    return float((height * width - kept) / (height * width))
+    return image.count_above(math.floor(threshold * ((1 << image.bit_depth) - 1))) / (height * width)
