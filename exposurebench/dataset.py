@@ -1,4 +1,4 @@
-"""The store: a folder of pairs with a manifest that needs no code to be read.
+"""Reading a data set: a folder of pairs with a manifest that needs no code to be read.
 
 ```
 DATASET/dataset.json            recipe, counts, versions, fingerprints; written last, so its presence means complete
@@ -11,20 +11,16 @@ DATASET/.exposurebench/         markers of finished shards; safe to delete when 
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import io
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exposurebench.errors import ImageError, InputError, MissingError
-from exposurebench.files import read_document, sha256, sha256_file, write_bytes, writing
-from exposurebench.images import Image, encode_image, read_image
+from exposurebench.files import read_document, sha256
+from exposurebench.images import Image, read_image
 from exposurebench.recipe import SCHEMA, DatasetRecipe, dataset_recipe
-from exposurebench.scene import Pair
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +30,6 @@ SPLITS = ("train", "val", "test")
 MARKERS = ".exposurebench"
 FORMAT = "exposurebench.dataset"
 KEYS = ("name", "title", "recipe", "command", "source", "pairing", "counts", "rejected", "manifest", "fingerprints")
-REJECTED_COLUMNS = ("source", "reason", "overexposed", "underexposed")
 Row = dict[str, Any]
 
 
@@ -166,199 +161,3 @@ def torch_dataset(folder: str | Path, split: str = "train") -> TorchDataset[dict
             return {**planes, "id": row["id"]}
 
     return Pairs()
-
-
-# ---- writing -------------------------------------------------------------------------------------------
-
-
-def write_pairs(
-    folder: Path, split: str, key: str, below: str, pairs: Iterable[Pair], recipe: DatasetRecipe
-) -> list[Row]:
-    """Write the pairs of one scene and give their manifest rows; a shared target is written once.
-
-    A target whose pixels are those of its source file is written as that file's own bytes.
-    """
-    rows: list[Row] = []
-    targets: dict[int, tuple[Image, str, str, str]] = {}  # the image is held, so that its id stays its own
-    for pair in pairs:
-        stem = f"{key}-{pair.name}" if pair.name else key
-        if id(pair.target) not in targets:
-            data, suffix = pair.target.file or (None, f".{recipe.format}")
-            levels = pair.target.as_levels()
-            if data is None:
-                data = encode_image(levels, recipe.format, recipe.quality)
-            name = f"target/{below}{key if not targets else stem}{suffix}"
-            write_bytes(f"{folder}/{split}/{name}", data)
-            pixels = levels if pair.target.file or suffix == ".png" else decoded(data)
-            targets[id(pair.target)] = (pair.target, name, sha256(data), pixels_sha256(pixels))
-        levels = pair.input.as_levels()
-        data = encode_image(levels, recipe.format, recipe.quality)
-        name = f"input/{below}{stem}.{recipe.format}"
-        write_bytes(f"{folder}/{split}/{name}", data)
-        _, target_name, target_sha256, target_pixels = targets[id(pair.target)]
-        rows.append(
-            {
-                "input_file_name": name,
-                "target_file_name": target_name,
-                "id": stem,
-                **pair.settings,
-                **pair.facts,
-                "input_sha256": sha256(data),
-                "target_sha256": target_sha256,
-                "width": levels.shape[1],
-                "height": levels.shape[0],
-                "bit_depth": pair.input.bit_depth,
-                "_pixels": f"{pixels_sha256(levels if recipe.format == 'png' else decoded(data))} {target_pixels}",
-            }
-        )
-    return rows
-
-
-def pixels_sha256(levels: Any) -> str:
-    """SHA-256 of a decoded image: its shape, its depth and its bytes."""
-    digest = hashlib.sha256(f"{levels.shape} {levels.dtype}".encode())
-    digest.update(levels if levels.flags.c_contiguous else levels.tobytes())
-    return digest.hexdigest()
-
-
-def decoded(data: bytes) -> Any:
-    """The pixels that a file of ours will give back (JPEG does not give back what went in)."""
-    import simplejpeg
-
-    return simplejpeg.decode_jpeg(data, colorspace="RGB")
-
-
-def write_manifests(folder: Path, markers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Assemble every split's metadata.csv and rejected.csv from the markers, streaming.
-
-    Returns:
-        Counts, the manifests' hashes and the two fingerprints, for ``dataset.json``.
-    """
-    files, pixels = _Fingerprint(), _Fingerprint()
-    writers: dict[str, Any] = {}
-    counts: dict[str, dict[str, int]] = {}
-    reasons: dict[str, int] = {}
-    columns: list[str] = []
-    with _Streams(folder) as streams:
-        rejected = csv.writer(streams.open("rejected.csv"), lineterminator="\n")
-        rejected.writerow(REJECTED_COLUMNS)
-        for marker in markers:
-            for row in marker["rows"]:
-                split, hashes = row.pop("_split"), row.pop("_pixels")
-                columns = columns or list(row)
-                if split not in writers:
-                    writers[split] = csv.DictWriter(
-                        streams.open(f"{split}/metadata.csv"), columns, restval="", lineterminator="\n"
-                    )
-                    writers[split].writeheader()
-                    counts[split] = {"pairs": 0, "photographs": 0}
-                writers[split].writerow(row)
-                counts[split]["pairs"] += 1
-                files.add(split, row["id"], row["input_sha256"], row["target_sha256"])
-                pixels.add(split, row["id"], hashes)
-            for split, number in marker["photographs"].items():
-                counts[split]["photographs"] += number
-            for item in marker["rejected"]:
-                rejected.writerow([item.get(c, "") for c in REJECTED_COLUMNS])
-                reasons[item["kind"]] = reasons.get(item["kind"], 0) + 1
-    return {
-        "counts": {s: counts[s] for s in SPLITS if s in counts},
-        "rejected": dict(sorted(reasons.items())),
-        "manifest": {s: sha256_file(folder / s / "metadata.csv") for s in SPLITS if s in counts},
-        "fingerprints": {"files": files.hexdigest(), "pixels": pixels.hexdigest()},
-    }
-
-
-class _Fingerprint:
-    """SHA-256 over the rows of every split, split by split, whatever order the splits' rows come in."""
-
-    def __init__(self) -> None:
-        self._splits = {split: hashlib.sha256() for split in SPLITS}
-
-    def add(self, split: str, *words: str) -> None:
-        self._splits[split].update(f"{' '.join(words)}\n".encode())
-
-    def hexdigest(self) -> str:
-        return sha256("".join(f"{split} {digest.hexdigest()}\n" for split, digest in self._splits.items()).encode())
-
-
-class _Streams:
-    """Several atomic text files that appear together when the block ends."""
-
-    def __init__(self, folder: Path) -> None:
-        import contextlib
-
-        self._folder, self._stack = folder, contextlib.ExitStack()
-
-    def __enter__(self) -> _Streams:
-        return self
-
-    def open(self, name: str) -> io.TextIOWrapper:
-        binary = self._stack.enter_context(writing(self._folder / name))
-        text = io.TextIOWrapper(binary, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
-        self._stack.callback(text.detach)
-        return text
-
-    def __exit__(self, *error: Any) -> bool | None:
-        return self._stack.__exit__(*error)
-
-
-def read_marker(path: Path) -> dict[str, Any]:
-    """What one finished shard left behind."""
-    marker: dict[str, Any] = json.loads(path.read_bytes())
-    return marker
-
-
-# ---- verifying -----------------------------------------------------------------------------------------
-
-
-def verify(folder: str | Path) -> Iterator[str]:
-    """Recompute every hash of a data set, decoding all of it, and say what differs, a line each.
-
-    Nothing means intact.
-
-    Raises:
-        MissingError, InputError: it cannot be opened at all.
-    """
-    dataset = load_dataset(folder)
-    files, pixels, whole = _Fingerprint(), _Fingerprint(), True
-    for split in SPLITS:
-        try:
-            rows = dataset.rows(split) if split in dataset.splits else []
-        except InputError as error:
-            yield str(error)
-            whole = False
-            continue
-        listed = {"metadata.csv": ""}
-        for row in rows:
-            for side in ("input", "target"):
-                name = row[f"{side}_file_name"]
-                if name in listed:
-                    continue
-                problem, listed[name] = _checked(dataset.folder / split / name, row[f"{side}_sha256"])
-                if problem:
-                    yield f"{split}/{name} {problem}"
-                    whole = False
-            files.add(split, row["id"], row["input_sha256"], row["target_sha256"])
-            pixels.add(split, row["id"], listed[row["input_file_name"]], listed[row["target_file_name"]])
-        for path in sorted((dataset.folder / split).rglob("*")):
-            name = path.relative_to(dataset.folder / split).as_posix()
-            if not path.is_dir() and name not in listed:
-                yield f"{split}/{name} is not in the manifest"
-    stated = dataset.document["fingerprints"]
-    if whole and files.hexdigest() != stated["files"]:
-        yield "the manifests do not add up to the fingerprint of files in dataset.json"
-    if whole and pixels.hexdigest() != stated["pixels"]:
-        yield "the decoded pixels do not add up to the fingerprint of pixels in dataset.json"
-
-
-def _checked(path: Path, digest: str) -> tuple[str, str]:
-    """What is wrong with a file, if anything, and the hash of its pixels."""
-    if not path.is_file():
-        return "is missing", ""
-    if sha256_file(path) != digest:
-        return "was changed", ""
-    try:
-        return "", pixels_sha256(read_image(path).pixels)
-    except ImageError as error:
-        return str(error), ""

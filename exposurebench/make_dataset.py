@@ -6,51 +6,33 @@ each closed by a durable marker, so that whatever interrupts the work, running i
 
 from __future__ import annotations
 
-import array
 import contextlib
 import dataclasses
-import hashlib
-import inspect
 import itertools
 import json
 import math
-import shlex
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
-import numpy as np
 
-from exposurebench import __version__, catalog, dataset, engine
-from exposurebench.dataset import MARKERS, Dataset
+from exposurebench import engine, store
+from exposurebench.dataset import MARKERS, Dataset, load_dataset
+from exposurebench.describe import describe, versions
 from exposurebench.errors import ImageError, InputError, RecipeError, StorageError
 from exposurebench.exposure import OVEREXPOSED, UNDEREXPOSED
-from exposurebench.files import make_folder, read_json, safe_key, short_hash, storage_error, write_json, write_text
-from exposurebench.images import Image, encode_image
-from exposurebench.recipe import SCHEMA, DatasetRecipe, draw, parse_settings
-from exposurebench.scene import Frame, Scene
-from exposurebench.splits import parse_shares, split_of
+from exposurebench.files import make_folder, read_json, sha256_file, storage_error, write_json, write_text
+from exposurebench.images import Image
+from exposurebench.plan import Item, Plan, check, items, make_pairs, make_plan
+from exposurebench.recipe import DatasetRecipe
 
 OnError = Literal["skip", "fail"]
-SHARD_SCENES = 64
-"""Scenes in a shard of a large source; a small source makes smaller ones, so that every worker has some."""
-FOLDER_SCENES = 10_000
-"""Scenes in a numbered sub-folder, where a source has more than 50,000."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One scene on its way: where it comes from and where it goes."""
-
-    scene: Scene
-    key: str
-    split: str
-    below: str
 
 
 @dataclass(frozen=True)
@@ -62,34 +44,6 @@ class Shard:
     recipe: DatasetRecipe
     out: Path
     on_error: OnError
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one walk over the source says: which scenes, how many, and which names collide."""
-
-    recipe: DatasetRecipe
-    root: Path | None
-    scenes: int
-    source_bytes: int
-    fingerprint: str
-    last: int | None
-    collisions: frozenset[int]
-
-    @property
-    def shard_scenes(self) -> int:
-        """Depends on the number of scenes alone, so that a resumed run cuts the same shards."""
-        return min(SHARD_SCENES, max(1, math.ceil(self.scenes / 64)))
-
-    def document(self) -> dict[str, Any]:
-        """What is stored beside the markers, to resume from."""
-        return {
-            "schema": SCHEMA,
-            "recipe": self.recipe.document(),
-            "scenes": self.scenes,
-            "source_fingerprint": self.fingerprint,
-            "versions": versions(),
-        }
 
 
 @dataclass(frozen=True)
@@ -145,112 +99,17 @@ def make_dataset(
     with _locked(out):
         resumed = _prepare(plan, out)
         if (out / "dataset.json").is_file():
-            return Built(dataset.load_dataset(out), plan.scenes, time.monotonic() - started, True)
+            built = load_dataset(out)
+            _restore(plan, built)
+            return Built(built, plan.scenes, time.monotonic() - started, True)
         _build(plan, out, workers, on_error, progress)
-        document = _describe(plan, out)
+        document = describe(plan, _write_manifests(plan, out))
         if card:
             from exposurebench.report.card import write_card
 
             write_card(Dataset(out, document))
         write_json(out / "dataset.json", document, durable=True)
-    return Built(dataset.load_dataset(out), plan.scenes, time.monotonic() - started, resumed)
-
-
-def check(recipe: DatasetRecipe) -> None:
-    """Try the pairing and the split on a small gray picture, so that bad settings are known at once.
-
-    Raises:
-        RecipeError: the settings cannot be used; the message is the plug-in's.
-    """
-    gray = Frame(Path("gray.png"), image=Image(np.full((4, 4, 3), 128, np.uint8)))
-    try:
-        for _ in make_pairs(dataclasses.replace(recipe, size=None), Scene("gray", (gray,))):
-            pass
-        if "=" in recipe.split or recipe.split not in (*dataset.SPLITS, "official"):
-            parse_shares(recipe.split)
-    except ValueError as error:
-        raise RecipeError(str(error)) from error
-
-
-def make_pairs(recipe: DatasetRecipe, scene: Scene) -> Iterator[Any]:
-    """The pairs of a scene that was read: resized, then paired, every random number drawn from its names."""
-    entry = catalog.load("pairing", recipe.pair)
-    settings = dict(recipe.pair_settings)
-    if "seed" in entry.parameters():
-        settings["seed"] = draw(recipe.seed, recipe.source, scene.name, "pair")
-    resized = scene.resize(recipe.size, recipe.crop, draw(recipe.seed, recipe.source, scene.name, "crop"))
-    yield from entry.function()(resized, **settings)
-
-
-# ---- planning ------------------------------------------------------------------------------------------
-
-
-def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
-    """Walk the source once: count, choose for ``limit``, fingerprint, find names that collide."""
-    draws, keys = array.array("Q"), array.array("Q")
-    for scene in _source(recipe, root):
-        keys.append(_key_hash(_key(scene.name)))
-        if recipe.limit is not None:
-            draws.append(draw(recipe.seed, "limit", scene.name))
-    last = None
-    if recipe.limit is not None and recipe.limit < len(draws):
-        last = int(np.partition(np.frombuffer(draws, np.uint64), recipe.limit - 1)[recipe.limit - 1])
-    found, counts = np.unique(np.frombuffer(keys, np.uint64), return_counts=True)
-    digest, scenes, size = hashlib.sha256(), 0, 0
-    for scene in _chosen(recipe, root, last):
-        scenes += 1
-        digest.update(f"{scene.name}\0".encode("utf-8", "surrogateescape"))
-        for frame in scene.frames:
-            length = _size(frame.path)
-            size += length
-            digest.update(f"{length}\n".encode())
-    if not scenes:
-        raise InputError(f"{recipe.source}: no files in {str(root)!r}: give the photographs' folder with --root")
-    return Plan(
-        recipe, None if root is None else Path(root), scenes, size, digest.hexdigest(), last,
-        frozenset(found[counts > 1].tolist()),
-    )  # fmt: skip
-
-
-def _source(recipe: DatasetRecipe, root: str | Path | None) -> Iterator[Scene]:
-    function = catalog.load("sources", recipe.source).function()
-    if root is None and inspect.signature(function).parameters["root"].default is inspect.Parameter.empty:
-        raise RecipeError(f"the source {recipe.source} needs a folder: give it with --root")
-    yield from (function(**recipe.source_settings) if root is None else function(root, **recipe.source_settings))
-
-
-def _chosen(recipe: DatasetRecipe, root: str | Path | None, last: int | None) -> Iterator[Scene]:
-    for scene in _source(recipe, root):
-        if last is None or draw(recipe.seed, "limit", scene.name) <= last:
-            yield scene
-
-
-def _items(plan: Plan) -> Iterator[Item]:
-    recipe = plan.recipe
-    for number, scene in enumerate(_chosen(recipe, plan.root, plan.last)):
-        key = _key(scene.name)
-        if _key_hash(key) in plan.collisions:
-            key = f"{key}-{short_hash(scene.name)}"
-        below = f"{number // FOLDER_SCENES:04d}/" if plan.scenes > 50_000 else ""
-        yield Item(scene, key, split_of(scene.name, scene.split, recipe.split, recipe.seed), below)
-
-
-def _key(name: str) -> str:
-    return safe_key(str(PurePosixPath(name).with_suffix("")))
-
-
-def _key_hash(key: str) -> int:
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-# ---- building ------------------------------------------------------------------------------------------
+    return Built(load_dataset(out), plan.scenes, time.monotonic() - started, resumed)
 
 
 def _refuse_foreign(out: Path) -> None:
@@ -271,13 +130,13 @@ def _prepare(plan: Plan, out: Path) -> bool:
     if path.is_file():
         stored = read_json(path, "the plan of an unfinished data set")
         recipe, fingerprint = stored.get("recipe", {}), stored.get("source_fingerprint")
-        if not (out / "dataset.json").is_file() and stored.get("versions") != plan.document()["versions"]:
+        if not (out / "dataset.json").is_file() and stored.get("versions") != versions():
             raise RecipeError(f"{str(out)!r} was begun with other versions of the codecs: delete it and start anew")
     elif (out / "dataset.json").is_file():
-        document = dataset.load_dataset(out).document
+        document = load_dataset(out).document
         recipe, fingerprint = document["recipe"], document["source"]["fingerprint"]
     else:
-        write_json(path, plan.document(), durable=True)
+        write_json(path, {**plan.document(), "versions": versions()}, durable=True)
         return False
     wanted = plan.recipe.document()
     differing = [
@@ -315,15 +174,12 @@ def _marker(out: Path, number: int) -> Path:
 
 
 def _shards(plan: Plan, out: Path, on_error: OnError) -> Iterator[Shard]:
-    items: list[Item] = []
-    number = 0
-    for item in _items(plan):
-        items.append(item)
-        if len(items) == plan.shard_scenes:
-            yield Shard(number, tuple(items), plan.recipe, out, on_error)
-            number, items = number + 1, []
-    if items:
-        yield Shard(number, tuple(items), plan.recipe, out, on_error)
+    walk = items(plan)
+    for number in itertools.count():
+        batch = tuple(itertools.islice(walk, plan.shard_scenes))
+        if not batch:
+            return
+        yield Shard(number, batch, plan.recipe, out, on_error)
 
 
 def _build(plan: Plan, out: Path, workers: int, on_error: OnError, progress: bool) -> None:
@@ -363,7 +219,7 @@ def build_item(shard: Shard) -> dict[str, Any]:
             return _rejection(name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers)
         failure = "not paired"
         pairs = make_pairs(recipe, scene)
-        rows = dataset.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)
+        rows = store.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)
     except (ImageError, ValueError, MemoryError, cv2.error) as error:
         if shard.on_error == "fail":
             raise InputError(f"{name!r} {error}; leave it out with --on-error skip") from error
@@ -425,128 +281,53 @@ def _close(shard: Shard, outcomes: list[dict[str, Any]]) -> None:
     write_text(_marker(shard.out, shard.number), json.dumps(marker, allow_nan=False), durable=True)
 
 
-def _describe(plan: Plan, out: Path) -> dict[str, Any]:
-    """Assemble the manifests and say everything about the data set that does not depend on how it was made."""
-    shards = math.ceil(plan.scenes / plan.shard_scenes)
-    found = dataset.write_manifests(out, (dataset.read_marker(_marker(out, n)) for n in range(shards)))
-    if not found["counts"]:
-        raise InputError(
-            f"none of {plan.scenes} photographs can be used ({_spelled(found['rejected'])}): see "
-            f"{str(out / 'rejected.csv')!r}"
-        )
-    source, pairing = catalog.load("sources", plan.recipe.source), catalog.load("pairing", plan.recipe.pair)
-    return {
-        "format": dataset.FORMAT,
-        "schema": SCHEMA,
-        "name": default_name(plan.recipe),
-        "title": plan.recipe.title or f"{source.fact('TITLE')}; {pairing.fact('TITLE')}",
-        "recipe": plan.recipe.document(),
-        "command": canonical_command(plan.recipe),
-        "source": {
-            **{key.lower(): source.fact(key) for key in ("TITLE", "URL", "LICENSE", "CITATION")},
-            "scenes": plan.scenes,
-            "fingerprint": plan.fingerprint,
-        },
-        "pairing": {key.lower(): pairing.fact(key) for key in ("TITLE", "TAKES", "GIVES", "REFERENCE")},
-        **found,
-        "versions": versions(),
-    }
-
-
 def _spelled(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {kind}" for kind, number in reasons.items())
 
 
-def versions() -> dict[str, str]:
-    """The versions of everything that the pixels depend on."""
-    from importlib.metadata import version
+def _write_manifests(plan: Plan, out: Path) -> dict[str, Any]:
+    shards = math.ceil(plan.scenes / plan.shard_scenes)
+    found = store.write_manifests(out, (store.read_marker(_marker(out, n)) for n in range(shards)))
+    if not found["counts"]:
+        reasons = ", ".join(f"{number} {kind}" for kind, number in found["rejected"].items())
+        raise InputError(
+            f"none of {plan.scenes} photographs can be used ({reasons}): see {str(out / 'rejected.csv')!r}"
+        )
+    return found
 
-    packages = ("numpy", "opencv-python-headless", "pillow", "simplejpeg")
-    return {"exposurebench": __version__, **{name: version(name) for name in packages}}
 
+def _restore(plan: Plan, built: Dataset) -> None:
+    """Build the files again that a finished data set has lost; they must be the ones that its manifest names.
 
-def default_name(recipe: DatasetRecipe) -> str:
-    """What a data set is called when nobody says: its source and its settings that matter.
-
-    >>> default_name(DatasetRecipe("places365", pair_settings={"tau": 0.5}))
-    'places365-tau0.5'
+    Raises:
+        InputError: the source gives other bytes now; nothing in the data set was changed.
     """
-    tau = recipe.pair_settings.get("tau")
-    if tau is None:
-        return f"{recipe.source}-{recipe.pair.replace('/', '-').replace('_', '-')}"
-    text = "-".join(f"{t:g}" for t in tau) if isinstance(tau, list) else f"{tau:g}" if not isinstance(tau, str) else tau
-    return f"{recipe.source}-tau{text.replace(':', '-').replace(',', '-')}"
-
-
-def canonical_command(recipe: DatasetRecipe) -> str:
-    """The command that makes this data set anywhere: no paths, workers or shards.
-
-    >>> canonical_command(DatasetRecipe("folder", size=256, pair_settings={"tau": 0.5}))
-    'exposurebench make-dataset folder --set size=256 --set tau=0.5'
-    """
-    plain = DatasetRecipe(recipe.source)
-    words = ["exposurebench", "make-dataset", recipe.source]
-    for item in dataclasses.fields(DatasetRecipe):
-        value = getattr(recipe, item.name)
-        if not item.name.endswith("_settings") and item.name != "source" and value != getattr(plain, item.name):
-            words += ["--set", f"{item.name}={_toml(value)}"]
-    for kind, name, settings in (
-        ("pairing", recipe.pair, recipe.pair_settings),
-        ("sources", recipe.source, recipe.source_settings),
-    ):
-        parameters = catalog.load(kind, name).parameters()
-        for key, value in settings.items():
-            if key == "tau" or value != parameters[key].default:
-                words += ["--set", f"{key}={_toml(value)}"]
-    return shlex.join(words)
-
-
-def _toml(value: Any) -> str:
-    """A value that ``--set`` reads back as it is: text that would be read as something else is quoted."""
-    if isinstance(value, str) and parse_settings([f"key={value}"])["key"] == value:
-        return value
-    return json.dumps(value)
-
-
-# ---- rebuilding and trying -----------------------------------------------------------------------------
-
-
-def rebuild(folder: str | Path, number: int, *, root: str | Path | None = None, seed: int = 0) -> Iterator[str]:
-    """Build some pairs of a data set again from their sources and say what differs, a line each.
-
-    Args:
-        folder: the data set.
-        number: how many scenes, drawn evenly by the seed.
-        root: the source's folder.
-        seed: which scenes.
-    """
-    built = dataset.load_dataset(folder)
-    recipe = built.recipe()
-    stored: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    lost: dict[str, dict[str, str]] = {}
     for split in built.splits:
+        there = {
+            os.path.relpath(os.path.join(folder, name), built.folder / split)
+            for folder, _, names in os.walk(built.folder / split)
+            for name in names
+        }
         for row in built.rows(split):
-            stored.setdefault(row["scene"], []).append((split, row))
-    wanted = set(sorted(stored, key=lambda name: draw(seed, "rebuild", name))[:number])
-    for scene in _source(recipe, root):
-        name = scene.name
-        if name not in wanted:
-            continue
-        wanted.discard(name)
-        try:
-            pairs = list(make_pairs(recipe, scene.read()))
-            if len(pairs) != len(stored[name]):
-                yield f"{name}: gives {len(pairs)} pairs, the data set has {len(stored[name])}"
-            for pair, (split, row) in zip(pairs, stored[name], strict=False):
-                for side, image in (("input", pair.input), ("target", pair.target)):
-                    levels = image.as_levels()
-                    if recipe.format == "jpg" and image.file is None:
-                        levels = dataset.decoded(encode_image(levels, recipe.format, recipe.quality))
-                    if not np.array_equal(getattr(built, f"read_{side}")(split, row).pixels, levels):
-                        yield f"{name}: the {side} {split}/{row[f'{side}_file_name']} is not what its source gives"
-        except (InputError, ValueError) as error:
-            yield f"{name}: {error}"
-    for name in sorted(wanted):
-        yield f"{name}: is not in the source"
+            for name, digest in store.files_of(row).items():
+                if name not in there:
+                    lost.setdefault(row["scene"], {})[f"{split}/{name}"] = digest
+    if not lost:
+        return
+    workshop = built.folder / MARKERS / "restored"
+    for item in items(plan):
+        missing = lost.pop(item.scene.name, {})
+        if missing:
+            build_item(Shard(0, (item,), plan.recipe, workshop, "fail"))
+        for name, digest in missing.items():
+            if not (workshop / name).is_file() or sha256_file(workshop / name) != digest:
+                raise InputError(
+                    f"{str(built.folder / name)!r} is lost and {item.scene.name!r} gives another image now: bring the "
+                    "photograph back as it was, or delete the data set's folder and build it anew"
+                )
+            make_folder((built.folder / name).parent)
+            os.replace(workshop / name, built.folder / name)
 
 
 @dataclass(frozen=True)
@@ -571,7 +352,7 @@ def estimate(recipe: DatasetRecipe, *, root: str | Path | None = None, workers: 
     tried = kept = files = size = 0
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
-        for number, item in enumerate(_items(plan)):
+        for number, item in enumerate(items(plan)):
             if number % step == 0 and tried < tries:
                 outcome = build_item(Shard(0, (item,), recipe, Path(folder), "skip"))
                 tried, kept = tried + 1, kept + bool(outcome.get("rows"))

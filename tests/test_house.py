@@ -28,9 +28,21 @@ ROOMS: dict[str, tuple[int, str]] = {
     "__main__": (5, ""),
     "quickstart": (4, ""),
     **dict.fromkeys(
-        ("make_dataset", "train", "predict", "evaluate", "compare", "leaderboard", "track", "report"), (4, "")
+        (
+            "make_dataset",
+            "describe",
+            "verify",
+            "train",
+            "predict",
+            "evaluate",
+            "compare",
+            "leaderboard",
+            "track",
+            "report",
+        ),
+        (4, ""),
     ),
-    **dict.fromkeys(("dataset", "export", "engine", "splits", "registration"), (3, "numpy")),
+    **dict.fromkeys(("dataset", "store", "plan", "export", "engine", "splits", "registration"), (3, "numpy")),
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),
     **dict.fromkeys(("sources", "pairing"), (2, "numpy")),

@@ -22,17 +22,19 @@ import pandas as pd
 import pytest
 
 from exposurebench import dataset as store
-from exposurebench import files, make_dataset
-from exposurebench.dataset import load_dataset, torch_dataset, verify
+from exposurebench import files, make_dataset, plan
+from exposurebench.dataset import load_dataset, torch_dataset
 from exposurebench.errors import InputError, MissingError, RecipeError, StorageError
 from exposurebench.images import read_image
 from exposurebench.recipe import dataset_recipe
+from exposurebench.verify import rebuild, verify
 
 BUILD = """
 import sys, json
 sys.path[:0] = json.loads(sys.argv[1])
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe
+from exposurebench.verify import rebuild, verify
 if __name__ == "__main__":
     out, root, workers, document = sys.argv[2:6]
     make_dataset(dataset_recipe(json.loads(document)), out, root=root, workers=int(workers), card=False)
@@ -109,7 +111,7 @@ def test_any_number_of_workers_gives_the_same_bytes(photographs, tmp_path, setti
         assert not temporary(tmp_path)
     assert tree(tmp_path / "1") == tree(tmp_path / "2") == tree(tmp_path / "3")
     assert list(verify(tmp_path / "2")) == []
-    assert list(make_dataset.rebuild(tmp_path / "2", 30, root=photographs)) == []
+    assert list(rebuild(tmp_path / "2", 30, root=photographs)) == []
 
 
 def test_the_card_does_not_depend_on_the_workers_either(photographs, tmp_path):
@@ -333,6 +335,31 @@ def test_a_finished_set_is_recognised_and_left_alone(photographs, tmp_path):
     }
 
 
+@pytest.mark.parametrize("side", ["input", "target"])
+def test_a_lost_image_is_built_again(photographs, tmp_path, side):
+    build(tmp_path, photographs, tau=0.5, size=32)
+    before = tree(tmp_path)
+    lost = sorted(tmp_path.glob(f"*/{side}/*"))[:3]
+    shutil.rmtree(lost[0].parent)
+    assert build(tmp_path, photographs, tau=0.5, size=32).resumed
+    assert tree(tmp_path) == before and not temporary(tmp_path)
+
+
+def test_a_lost_image_whose_source_was_edited_is_an_error_that_changes_nothing(tmp_path):
+    source = write_photographs(tmp_path / "photographs", 3)
+    build(tmp_path / "set", source, tau=0.5)
+    row = load_dataset(tmp_path / "set").rows("train")[0]
+    edited = next(source.rglob(f"{Path(row['scene']).name}"))
+    data = bytearray(edited.read_bytes())
+    other = next(p for p in source.rglob("*.jpg") if p != edited) if edited.suffix == ".jpg" else None
+    edited.write_bytes(other.read_bytes()[: len(data)].ljust(len(data), b"\0") if other else bytes(len(data)))
+    (tmp_path / "set" / "train" / row["input_file_name"]).unlink()
+    before = tree(tmp_path / "set")
+    with pytest.raises(InputError):
+        build(tmp_path / "set", source, tau=0.5)
+    assert tree(tmp_path / "set") == before
+
+
 def test_a_foreign_folder_is_refused_untouched(photographs, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(RecipeError, match="is not empty and holds no data set"):
@@ -377,8 +404,8 @@ def test_a_smaller_limit_is_a_subset_and_seed_changes_it(photographs, tmp_path):
 
 def test_limit_does_not_depend_on_the_order_of_the_source(photographs, tmp_path, monkeypatch):
     build(tmp_path / "forward", photographs, tau="0.5:1", limit=11)
-    real = make_dataset._source
-    monkeypatch.setattr(make_dataset, "_source", lambda *a: iter(list(real(*a))[::-1]))
+    real = plan.scenes_of
+    monkeypatch.setattr(plan, "scenes_of", lambda *a: iter(list(real(*a))[::-1]))
     build(tmp_path / "backward", photographs, tau="0.5:1", limit=11)
     assert rows_of(tmp_path / "forward") == rows_of(tmp_path / "backward")
 
@@ -527,13 +554,13 @@ def test_verify_sees_a_doctored_fingerprint(finished, which):
 def test_rebuild_sees_a_changed_source(tmp_path):
     source = write_photographs(tmp_path / "source", 6)
     build(tmp_path / "set", source, tau=0.5, split="test")
-    assert list(make_dataset.rebuild(tmp_path / "set", 6, root=source)) == []
+    assert list(rebuild(tmp_path / "set", 6, root=source)) == []
     cv2.imwrite(str(source / "class0" / "photo0000.png"), photograph(99))
     (source / "class1" / "photo0001.jpg").write_bytes(b"")
     (source / "class2" / "photo0002.jpg").unlink()
     (tmp_path / "set" / "test" / "input" / "class0_photo0003.png").unlink()
     lost = repr(str(tmp_path / "set" / "test" / "input" / "class0_photo0003.png"))
-    assert sorted(make_dataset.rebuild(tmp_path / "set", 6, root=source)) == [
+    assert sorted(rebuild(tmp_path / "set", 6, root=source)) == [
         "class0/photo0000.png: the input test/input/class0_photo0000.png is not what its source gives",
         "class0/photo0000.png: the target test/target/class0_photo0000.png is not what its source gives",
         f"class0/photo0003.jpg: {lost} cannot be opened (No such file or directory): delete its folder and build the data set again",
@@ -549,6 +576,7 @@ import resource, sys
 sys.path[:0] = sys.argv[1].split(":")
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe
+from exposurebench.verify import rebuild, verify
 recipe = dataset_recipe({"source": "folder", "tau": 0.5, "well_exposed": 1.0})
 make_dataset(recipe, sys.argv[2], root=sys.argv[3], card=False)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -57,8 +57,9 @@ def make_dataset(
     Run it again after an interruption: it goes on where it was, and the finished folder is the same.
     """
     from exposurebench import catalog
+    from exposurebench.describe import canonical_command, default_name
     from exposurebench.errors import RecipeError
-    from exposurebench.make_dataset import canonical_command, default_name, estimate
+    from exposurebench.make_dataset import estimate
     from exposurebench.make_dataset import make_dataset as build
     from exposurebench.recipe import dataset_recipe, parse_settings, read_recipe
 

@@ -19,22 +19,23 @@ from exposurebench.cli import options
 @options.as_json
 def verify(dataset: Path, rebuild: int | None, root: Path | None, as_json: bool) -> int:
     """Recompute every hash of DATASET, and say what was changed, added or lost."""
-    from exposurebench import dataset as store
-    from exposurebench import make_dataset
+    from exposurebench.dataset import load_dataset
+    from exposurebench.verify import rebuild as rebuild_pairs
+    from exposurebench.verify import verify as verify_files
 
-    problems = store.verify(dataset)
+    problems = verify_files(dataset)
     if rebuild:
-        source = store.load_dataset(dataset).recipe().source
+        source = load_dataset(dataset).recipe().source
         if root is None and source != "samples":
             root = Path("data") / source
-        problems = chain(problems, make_dataset.rebuild(dataset, rebuild, root=root))
+        problems = chain(problems, rebuild_pairs(dataset, rebuild, root=root))
     found = list(problems)
     if as_json:
         options.emit({"dataset": str(dataset), "intact": not found, "problems": found})
     else:
         for problem in found:
             click.echo(problem, err=True)
-        counts = store.load_dataset(dataset).document["counts"]
+        counts = load_dataset(dataset).document["counts"]
         pairs, scenes = (sum(n[what] for n in counts.values()) for what in ("pairs", "photographs"))
         checked = f", {min(rebuild, scenes)} scenes built again" if rebuild else ""
         click.echo(f"{dataset}: {f'{len(found)} problems' if found else 'intact'} ({pairs} pairs{checked})")

@@ -56,7 +56,7 @@ class Image:
 
     def count_above(self, level: int) -> int:
         """How many pixels have a channel above a level."""
-        return int(cv2.countNonZero(cv2.compare(self._brightest, float(level), cv2.CMP_GT)))
+        return int(np.count_nonzero(self._brightest > level))
 
     @functools.cached_property
     def _brightest(self) -> NDArray[Any]:

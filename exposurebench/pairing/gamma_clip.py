@@ -152,4 +152,5 @@ def _suffix(value: float, thresholds: list[float]) -> str:
 def _share_above(image: Image, threshold: float) -> float:
     """The share of pixels with a channel above the display threshold: those that lose something."""
     height, width = image.pixels.shape[:2]
-    return image.count_above(math.floor(threshold * ((1 << image.bit_depth) - 1))) / (height * width)
+    lost = image.count_above(math.floor(threshold * ((1 << image.bit_depth) - 1)))
+    return lost / float(height * width)

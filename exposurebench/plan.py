@@ -1,0 +1,160 @@
+"""What a recipe asks of a source: which scenes, under which names, and the pairs of each.
+
+The list of scenes is walked anew each time and never held.
+"""
+
+from __future__ import annotations
+
+import array
+import dataclasses
+import hashlib
+import inspect
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from exposurebench import catalog
+from exposurebench.dataset import SPLITS
+from exposurebench.errors import InputError, RecipeError
+from exposurebench.files import safe_key, short_hash
+from exposurebench.images import Image
+from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
+from exposurebench.scene import Frame, Pair, Scene
+from exposurebench.splits import parse_shares, split_of
+
+SHARD_SCENES = 64
+"""Scenes in a shard of a large source; a small source makes smaller ones, so that every worker has some."""
+FOLDER_SCENES = 10_000
+"""Scenes in a numbered sub-folder, where a source has more than 50,000."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One scene on its way: where it comes from and where it goes."""
+
+    scene: Scene
+    key: str
+    split: str
+    below: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one walk over the source says: which scenes, how many, and which names collide."""
+
+    recipe: DatasetRecipe
+    root: Path | None
+    scenes: int
+    source_bytes: int
+    fingerprint: str
+    last: int | None
+    collisions: frozenset[int]
+
+    @property
+    def shard_scenes(self) -> int:
+        """Depends on the number of scenes alone, so that a resumed run cuts the same shards."""
+        return min(SHARD_SCENES, max(1, math.ceil(self.scenes / 64)))
+
+    def document(self) -> dict[str, Any]:
+        """What is stored beside the markers, to resume from."""
+        return {
+            "schema": SCHEMA,
+            "recipe": self.recipe.document(),
+            "scenes": self.scenes,
+            "source_fingerprint": self.fingerprint,
+        }
+
+
+def check(recipe: DatasetRecipe) -> None:
+    """Try the pairing and the split on a small gray picture, so that bad settings are known at once.
+
+    Raises:
+        RecipeError: the settings cannot be used; the message is the plug-in's.
+    """
+    gray = Frame(Path("gray.png"), image=Image(np.full((4, 4, 3), 128, np.uint8)))
+    try:
+        for _ in make_pairs(dataclasses.replace(recipe, size=None), Scene("gray", (gray,))):
+            pass
+        if "=" in recipe.split or recipe.split not in (*SPLITS, "official"):
+            parse_shares(recipe.split)
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+
+
+def make_pairs(recipe: DatasetRecipe, scene: Scene) -> Iterator[Pair]:
+    """The pairs of a scene that was read: resized, then paired, every random number drawn from its names."""
+    entry = catalog.load("pairing", recipe.pair)
+    settings = dict(recipe.pair_settings)
+    if "seed" in entry.parameters():
+        settings["seed"] = draw(recipe.seed, recipe.source, scene.name, "pair")
+    resized = scene.resize(recipe.size, recipe.crop, draw(recipe.seed, recipe.source, scene.name, "crop"))
+    yield from entry.function()(resized, **settings)
+
+
+def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
+    """Walk the source once: count, choose for ``limit``, fingerprint, find names that collide."""
+    draws, keys = array.array("Q"), array.array("Q")
+    for scene in scenes_of(recipe, root):
+        keys.append(_key_hash(_key(scene.name)))
+        if recipe.limit is not None:
+            draws.append(draw(recipe.seed, "limit", scene.name))
+    last = None
+    if recipe.limit is not None and recipe.limit < len(draws):
+        last = int(np.partition(np.frombuffer(draws, np.uint64), recipe.limit - 1)[recipe.limit - 1])
+    found, counts = np.unique(np.frombuffer(keys, np.uint64), return_counts=True)
+    digest, scenes, size = hashlib.sha256(), 0, 0
+    for scene in _chosen(recipe, root, last):
+        scenes += 1
+        digest.update(f"{scene.name}\0".encode("utf-8", "surrogateescape"))
+        for frame in scene.frames:
+            length = _size(frame.path)
+            size += length
+            digest.update(f"{length}\n".encode())
+    if not scenes:
+        raise InputError(f"{recipe.source}: no files in {str(root)!r}: give the photographs' folder with --root")
+    return Plan(
+        recipe, None if root is None else Path(root), scenes, size, digest.hexdigest(), last,
+        frozenset(found[counts > 1].tolist()),
+    )  # fmt: skip
+
+
+def scenes_of(recipe: DatasetRecipe, root: str | Path | None) -> Iterator[Scene]:
+    function = catalog.load("sources", recipe.source).function()
+    if root is None and inspect.signature(function).parameters["root"].default is inspect.Parameter.empty:
+        raise RecipeError(f"the source {recipe.source} needs a folder: give it with --root")
+    yield from (function(**recipe.source_settings) if root is None else function(root, **recipe.source_settings))
+
+
+def _chosen(recipe: DatasetRecipe, root: str | Path | None, last: int | None) -> Iterator[Scene]:
+    for scene in scenes_of(recipe, root):
+        if last is None or draw(recipe.seed, "limit", scene.name) <= last:
+            yield scene
+
+
+def items(plan: Plan) -> Iterator[Item]:
+    recipe = plan.recipe
+    for number, scene in enumerate(_chosen(recipe, plan.root, plan.last)):
+        key = _key(scene.name)
+        if _key_hash(key) in plan.collisions:
+            key = f"{key}-{short_hash(scene.name)}"
+        below = f"{number // FOLDER_SCENES:04d}/" if plan.scenes > 50_000 else ""
+        yield Item(scene, key, split_of(scene.name, scene.split, recipe.split, recipe.seed), below)
+
+
+def _key(name: str) -> str:
+    return safe_key(str(PurePosixPath(name).with_suffix("")))
+
+
+def _key_hash(key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
