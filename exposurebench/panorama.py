@@ -61,13 +61,20 @@ def perspective(
     if height < 1 or width < 1:
         raise ValueError(f"height and width must be at least 1, not {height} and {width}")
     rays = max(1, math.ceil(panorama.shape[1] / (2 * math.pi * focal_px(width, fov_deg))))
-    longitude, latitude = _directions(yaw_deg, pitch_deg, roll_deg, fov_deg, height * rays, width * rays)
+    longitude, latitude = _directions(pitch_deg, roll_deg, fov_deg, height * rays, width * rays)
     rows, columns = panorama.shape[:2]
-    across = (longitude / np.float32(2 * np.pi) + np.float32(0.5)) * columns + np.float32(0.5)
-    down = (np.float32(0.5) - latitude / np.float32(np.pi)) * rows + np.float32(0.5)
-    seen = cv2.remap(_padded(panorama), across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    middle = (yaw_deg / 360 + 0.5) * columns - 0.5
+    across = longitude * np.float32(columns / (2 * np.pi)) + np.float32(middle - math.floor(middle))
+    down = (np.float32(0.5) - latitude / np.float32(np.pi)) * rows - np.float32(0.5)
+    left, top = math.floor(across.min()), math.floor(down.min())
+    part = _part(
+        panorama,
+        np.arange(top, math.floor(down.max()) + 2),
+        np.arange(left, math.floor(across.max()) + 2) + math.floor(middle),
+    )
+    seen = cv2.remap(part, across - left, down - top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if rays > 1:
-        seen = seen.reshape(height, rays, width, rays, 3).mean(axis=(1, 3))
+        seen = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)  # whole boxes: their means
     return np.ascontiguousarray(seen, dtype=np.float32)
 
 
@@ -117,24 +124,20 @@ def views(
         }
 
 
-def _directions(
-    yaw_deg: float, pitch_deg: float, roll_deg: float, fov_deg: float, height: int, width: int
-) -> tuple[Array, Array]:
-    """Longitude and latitude of each pixel's ray, in radians; x is right, y up, z ahead."""
-    yaw, pitch, roll = (math.radians(angle) for angle in (yaw_deg, pitch_deg, roll_deg))
+def _directions(pitch_deg: float, roll_deg: float, fov_deg: float, height: int, width: int) -> tuple[Array, Array]:
+    """Longitude from the yaw and latitude of each pixel's ray, in radians; x is right, y up, z ahead."""
+    pitch, roll = math.radians(pitch_deg), math.radians(roll_deg)
     x = ((np.arange(width) + 0.5 - width / 2) / focal_px(width, fov_deg)).astype(np.float32)[None, :]
     y = ((height / 2 - 0.5 - np.arange(height)) / focal_px(width, fov_deg)).astype(np.float32)[:, None]
     right, up = x * math.cos(roll) + y * math.sin(roll), y * math.cos(roll) - x * math.sin(roll)
-    ahead = math.cos(pitch) - up * math.sin(pitch)
-    rise = up * math.cos(pitch) + math.sin(pitch)
-    longitude = np.arctan2(right, ahead) + np.float32(yaw)
-    longitude -= np.float32(2 * np.pi) * np.floor(longitude / np.float32(2 * np.pi) + np.float32(0.5))
-    return longitude, np.arctan2(rise, np.hypot(right, ahead))
+    ahead, rise = math.cos(pitch) - up * math.sin(pitch), up * math.cos(pitch) + math.sin(pitch)
+    return np.arctan2(right, ahead), np.arctan2(rise, np.hypot(right, ahead))
 
 
-def _padded(panorama: Array) -> Array:
-    """One more pixel on each side: around the seam, and over the poles onto the other side."""
-    whole = np.pad(panorama, ((1, 1), (0, 0), (0, 0)), mode="edge")
-    half = panorama.shape[1] // 2
-    whole[0], whole[-1] = np.roll(whole[0], half, axis=0), np.roll(whole[-1], half, axis=0)
-    return np.pad(whole, ((0, 0), (1, 1), (0, 0)), mode="wrap")
+def _part(panorama: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+    """Some rows and columns; columns go on around the seam, a row beyond a pole comes down its other side."""
+    height, width = panorama.shape[:2]
+    part = panorama[max(rows[0], 0) : rows[-1] + 1][:, columns % width]
+    beyond = (columns + width // 2) % width
+    above, below = panorama[:1, beyond][: int(rows[0] < 0)], panorama[-1:, beyond][: int(rows[-1] >= height)]
+    return np.concatenate((above, part, below)) if len(above) + len(below) else part

@@ -76,7 +76,7 @@ def panoramas(
         yield replace(scene, frames=tuple(replace(whole, view=each) for each in cuts))
 
 
-def cut(image: Image, *, yaw_deg: float, pitch_deg: float, fov_deg: float, height: int, width: int) -> Image:
+def cut(image: Image, /, *, yaw_deg: float, pitch_deg: float, fov_deg: float, height: int, width: int) -> Image:
     """One view of a panorama, with where the camera looked among its facts.
 
     Raises:

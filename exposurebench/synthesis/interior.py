@@ -72,7 +72,8 @@ def interior(rng: np.random.Generator) -> Shade:
     lamplight = rgb(1.0, 0.68, 0.36) * drawn(rng, 0.5, 2.0)
     grain, rough = tile(rng, 0.8), tile(rng, 0.9)
     tones = rng.uniform(0.75, 1.25, 64).astype(np.float32)
-    picture = rng.uniform(0.04, 0.7, (5, 3)).astype(np.float32)[rng.integers(5, size=(5, 7))]
+    palette = rng.uniform(0.04, 0.7, (5, 3)).astype(np.float32)
+    picture = (0.6 * palette + 0.4 * palette[:, :1])[rng.integers(5, size=(5, 7))]
     low = np.array((-half, 0, -1.0), np.float32)
     high = np.array((half, tall, deep), np.float32)
 
@@ -82,7 +83,10 @@ def interior(rng: np.random.Generator) -> Shade:
         air = mix(rgb(1.5, 1.55, 1.6), rgb(0.8, 1.15, 1.7), up.clip(0, 1))
         air = air * (1 + 0.5 * step(0.3, 1.6, sample(grain, x * 0.4, up * 0.8)))[:, None]
         leaf = rgb(0.1, 0.16, 0.05) * (1 + 0.5 * sample(rough, x * 1.3, up * 1.3)).clip(0.2, None)[:, None]
-        lawn = rgb(0.3, 0.42, 0.13) * (1 + 0.25 * sample(rough, x / 2, 0.1 / up.clip(None, -0.01)))[:, None]
+        lawn = (
+            rgb(0.3, 0.42, 0.13)
+            * (1 + 0.25 * sample(rough, x / 2, 0.1 / up.clip(None, -0.01))).clip(0.2, None)[:, None]
+        )
         scene = mix(leaf, air, step(-0.01, 0.01, up - edge))
         return outside * mix(lawn, scene, step(-0.05, -0.03, up))
 
@@ -95,7 +99,7 @@ def interior(rng: np.random.Generator) -> Shade:
         plank = np.floor(px / 0.16)
         tone = tones[plank.astype(int) % 64]
         streaks = 1 + 0.16 * sample(rough, px * 2.1 + plank * 0.37, pz * 0.17)
-        gap = (np.mod(px / 0.16, 1) > 0.04) * 0.75 + 0.25
+        gap = np.where(np.mod(px / 0.16, 1) > 0.04, np.float32(1), np.float32(0.25))
         boards = wood * (tone * streaks * gap)[:, None]
         colour = np.where(floor[:, None], boards, plaster)
         colour = np.where(ceiling[:, None], rgb(0.84, 0.83, 0.8), colour)

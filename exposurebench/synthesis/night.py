@@ -35,9 +35,9 @@ def night(rng: np.random.Generator) -> Shade:
     number, power, wet = int(rng.integers(4, 7)), drawn(rng, 12, 20), drawn(rng, 0.2, 1.0)
     lamps = [(side * (kerb - 0.3), first + spacing * (i + 0.5 * (side > 0))) for i in range(number) for side in (-1, 1)]
     trails = [
-        (drawn(rng, 0.9, 2.9), 0.65, rgb(1.0, 0.07, 0.03) * drawn(rng, 2, 8)) for _ in range(int(rng.integers(1, 4)))
+        (drawn(rng, 0.9, 2.9), 0.65, rgb(1.0, 0.07, 0.03) * drawn(rng, 1.5, 5)) for _ in range(int(rng.integers(1, 4)))
     ] + [
-        (-drawn(rng, 0.9, 2.9), 0.65, rgb(1.0, 0.95, 0.85) * drawn(rng, 6, 25)) for _ in range(int(rng.integers(1, 4)))
+        (-drawn(rng, 0.9, 2.9), 0.65, rgb(1.0, 0.95, 0.85) * drawn(rng, 3, 10)) for _ in range(int(rng.integers(1, 4)))
     ]
     town = rgb(0.011, 0.008, 0.006) * drawn(rng, 0.4, 1.2)
 
@@ -56,13 +56,15 @@ def night(rng: np.random.Generator) -> Shade:
         plot = np.floor(pz / 9).clip(0, 31).astype(int)
         top = roofs[side, plot]
         wall = facades[side, plot] * (1 + 0.2 * sample(rough, pz * 0.21, py * 0.21))[:, None]
-        wall = wall * (1 - 0.3 * (np.mod(py / 3.1, 1) < 0.05))[:, None]
+        wall = wall * np.where(np.mod(py / 3.1, 1) < 0.05, np.float32(0.7), np.float32(1))[:, None]
         column, storey = np.floor(pz / 2.25).astype(int) % 64, np.floor(py / 3.1).astype(int) % 16
         u, v = np.mod(pz / 2.25, 1), np.mod(py / 3.1, 1)
         open_ = (abs(u - 0.5) < 0.27) & (abs(v - 0.52) < 0.27) & (py < top - 0.8) & (py > 0.4)
         bars = (abs(u - 0.5) > 0.02) & (abs(v - 0.62) > 0.012)
         tint = mix(rgb(1.0, 0.62, 0.28), rgb(0.8, 0.9, 1.0), step(0.75, 0.8, warmth[side, column, storey]))
-        curtain = 0.35 + 0.65 * step(0.0, 0.16, abs(u - 0.5)) * (0.75 + 0.4 * np.sin(u * 60)) + 0.3 * (v > 0.6)
+        curtain = (
+            0.35 + 0.65 * step(0.0, 0.16, abs(u - 0.5)) * (0.75 + 0.4 * np.sin(u * 60)) + np.float32(0.3) * (v > 0.6)
+        )
         pane = tint * (lit[side, column, storey] * curtain * bars * 0.8)[:, None]
         light = wall * (lamplight(np.full_like(py, (side * 2 - 1) * half), py, pz, (1.0 - 2 * side, 0, 0)) + town)
         light = mix(light, pane + light * 0.15, open_.astype(np.float32))
@@ -80,46 +82,51 @@ def night(rng: np.random.Generator) -> Shade:
         tone = np.where(dashes | (abs(abs(px) - kerb + 0.35) < 0.06), 0.5 + 0.1 * speckle, tone)
         return tone.clip(0.02, None)[:, None] * (lamplight(px, zero, pz, (0, 1, 0)) + town)
 
-    def flare(x: Field, up: Field, puddle: Field) -> Field:
-        """Lamps, the veil around them, and their long reflections in the road."""
-        light = np.zeros((len(x), 3), np.float32)
+    def flare(x: Field, up: Field) -> Field:
+        """Lamps and the veil around them."""
+        light = np.zeros_like(x)
         for lx, lz in lamps:
-            ax, ay = (lx - eye_x) / lz, (LAMP_HEIGHT - eye_y) / lz
-            across = x - ax
-            square = across * across + (up - ay) ** 2
             size = 0.13 / lz
-            veil = power * size * size * (0.5 / (square + size * size) + 0.004 / (square * square + 1e-4))
-            light += (veil + 220 * power * (square < size * size))[:, None] * glow
-            mirror = up + (LAMP_HEIGHT + eye_y) / lz
-            smear = np.exp(-((across / (0.5 * size + 0.012 * abs(mirror) + 0.004)) ** 2) - (mirror / 0.16) ** 2)
-            light += (puddle * smear * power * 2.2 / lz)[:, None] * glow
-        return light
+            square = (x - (lx - eye_x) / lz) ** 2 + (up - (LAMP_HEIGHT - eye_y) / lz) ** 2
+            light += size * size * (0.3 / (square + size * size) + 0.004 / (square * square + 1e-4))
+            light += 130 * (square < size * size)
+        return light[:, None] * (glow * power)
+
+    def mirrored(x: Field, up: Field) -> Field:
+        """The lamps again in the wet road, drawn out downwards."""
+        light = np.zeros_like(x)
+        for lx, lz in lamps:
+            below = up + (LAMP_HEIGHT + eye_y) / lz
+            spread = 0.004 + 0.065 / lz + 0.012 * abs(below)
+            light += np.exp(-(((x - (lx - eye_x) / lz) / spread) ** 2) - (below / 0.16) ** 2) / lz
+        return light[:, None] * (glow * (2.2 * power))
 
     def streaks(x: Field, up: Field) -> Field:
         """Cars drew these while the shutter was open: bright lines that run to the vanishing point."""
         light = np.zeros((len(x), 3), np.float32)
-        for tx, ty, colour in trails:
-            for lamp in (-0.6, 0.6):
-                z = (ty - eye_y) / up.clip(None, -1e-4)
-                bend = 0.25 * np.sin(z / 11 + tx)
-                off = abs(x * z + eye_x - tx - lamp - bend)
-                line = np.exp(-((off / 0.05) ** 2)) + 0.006 / (1 + (off / 0.2) ** 2)
-                light += (line * (up < 0))[:, None] * colour
+        for middle, high, colour in trails:
+            z = (high - eye_y) / up.clip(None, -1e-4)
+            bent = x * z - 0.25 * np.sin(z / 11 + middle) + (eye_x - middle)
+            off = (abs(bent) - 0.6) ** 2  # two lamps a car
+            light += (np.exp(-off / 0.0025) + 0.012 / (1 + off / 0.04))[:, None] * colour
         return light
 
     def shade(x: Field, y: Field) -> Field:
         x, up = x / FOCAL, (y - horizon) / FOCAL
         side = (x > 0).astype(int)
-        to_wall = ((side * 2 - 1) * half - eye_x) / np.where(abs(x) < 1e-5, 1e-5, x)
+        to_wall = np.where(x > 0, np.float32(half - eye_x), np.float32(half + eye_x)) / abs(x).clip(1e-5, None)
         to_road = np.where(up < 0, eye_y / (-up).clip(1e-5, None), np.float32(1e9))
         light = (
-            town * (1.2 + 2.2 * np.exp(-up.clip(0, None) / 0.25) + 0.5 * sample(smooth, x * 0.2, up * 0.35))[:, None]
+            town
+            * (
+                1.2 + 2.2 * np.exp(-up.clip(0, None) / 0.25) + 0.4 * sample(smooth, x * 0.2, up * 0.35).clip(-2.5, None)
+            )[:, None]
         )
-        puddle = np.zeros_like(x)
         on = np.flatnonzero(to_road < to_wall)
         px, pz = eye_x + x[on] * to_road[on], to_road[on]
-        light[on] = mix(light[on], street(px, pz), np.exp(-pz / 120))
-        puddle[on] = wet * (abs(px) < kerb) * (0.45 + 0.3 * sample(smooth, px * 0.05, pz * 0.02)).clip(0.05, None)
+        puddle = wet * (abs(px) < kerb) * (0.45 + 0.3 * sample(smooth, px * 0.05, pz * 0.02)).clip(0.05, None)
+        seen = street(px, pz) + puddle[:, None] * mirrored(x[on], up[on])
+        light[on] = mix(light[on], seen, np.exp(-pz / 120))
         for number in (0, 1):
             on = np.flatnonzero((to_wall <= to_road) & (side == number) & (to_wall < 280))
             seen, there = houses(number, eye_y + up[on] * to_wall[on], to_wall[on])
@@ -127,6 +134,8 @@ def night(rng: np.random.Generator) -> Shade:
         for lx, lz in lamps:
             pole = (abs(x - (lx - eye_x) / lz) * lz < 0.07) & (up * lz + eye_y > 0) & (up * lz + eye_y < LAMP_HEIGHT)
             light[pole] *= 0.3
-        return light + flare(x, up, puddle) + streaks(x, up)
+        below = np.flatnonzero(up < 0)
+        light[below] += streaks(x[below], up[below])
+        return light + flare(x, up)
 
     return shade

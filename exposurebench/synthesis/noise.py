@@ -53,12 +53,12 @@ def _doubled(field: Field, axis: int) -> Field:
 
 
 def sample(noise: Field, u: Field, v: Field) -> Field:
-    """Noise at any places, in tiles, between the lattice bilinearly."""
+    """Noise at any places, in tiles (whose size is a power of two), between the lattice bilinearly."""
     size = len(noise) - 1
     u, v = u * np.float32(size), v * np.float32(size)
     left, top = np.floor(u), np.floor(v)
     u, v = u - left, v - top
-    at = (top.astype(np.int64) % size) * (size + 1) + left.astype(np.int64) % size
+    at = (top.astype(np.int64) & (size - 1)) * (size + 1) + (left.astype(np.int64) & (size - 1))
     flat = noise.reshape(-1)
     upper = flat[at] + u * (flat[at + 1] - flat[at])
     at += size + 1

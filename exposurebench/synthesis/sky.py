@@ -54,14 +54,16 @@ def sky(rng: np.random.Generator) -> Shade:
         lining = 1.6 * np.exp(-3.2 * angle) * (1.15 - cover)
         cloud = rgb(0.93, 0.96, 1.0) * body[:, None] + sunlight * (lining * (0.5 + body))[:, None]
         light = mix(light, cloud, cover * 0.94)
-        seen: Field = light + sunlight * (disc * (angle < 0.0052) * np.exp(-2.5 * cover))[:, None]
+        seen: Field = light + sunlight * (disc * np.exp(-2.5 * cover) * (angle < 0.0052))[:, None]
         return seen
 
     def hills(light: Field, x: Field, up: Field) -> Field:
         for far, tall in ((0.75, 0.16), (0.45, 0.08)):
             ridge = tall * (0.45 + 0.3 * sample(smooth, x * 0.12 + far, np.full_like(x, far)))
             haze = rgb(0.34, 0.42, 0.52) * far
-            rock = haze + rgb(0.05, 0.06, 0.04) * (1 - far) * (1 + 0.5 * sample(rough, x, up * 2))[:, None]
+            rock = (
+                haze + rgb(0.05, 0.06, 0.04) * (1 - far) * (1 + 0.5 * sample(rough, x, up * 2)).clip(0.2, None)[:, None]
+            )
             light = mix(light, rock, step(-0.002, 0.002, ridge - up))
         return light
 
@@ -138,9 +140,9 @@ def _plane(rng: np.random.Generator, z: float, sun_x: float, rough: Field) -> _P
         leaves = 0.55 + 0.3 * sample(rough, x * 0.35, y * 0.35) + 0.2 * sample(rough, x * 1.3, y * 1.3)
         light: Field = rgb(0.028, 0.036, 0.016) * leaves.clip(0.12, None)[:, None]
         if barn is not None:
-            boards = 1 - 0.55 * (np.mod(x * 3.1, 1) < 0.12)
+            boards = np.where(np.mod(x * 3.1, 1) < 0.12, np.float32(0.45), np.float32(1))
             door = (abs(x - barn[0]) < 0.9) & (y < 2.2)
-            tone = (boards * (1 - 0.8 * door) * (1 + 0.2 * leaves))[:, None]
+            tone = (boards * np.where(door, np.float32(0.2), np.float32(1)) * (1 + 0.2 * leaves))[:, None]
             light = mix(light, paint * rgb(0.16, 0.18, 0.22) * tone, wall(x, y))
         return light
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from exposurebench.synthesis.noise import Field, Shade, drawn, mix, rgb, sample, step, tile
@@ -16,10 +18,10 @@ def texture(rng: np.random.Generator) -> Shade:
     Panels of one size or of half that hang in rows on a plastered wall, each a pattern of two reflectances in [0.03, 0.9];
     a lamp from a corner and a hard-edged shade across spread their light over two to three orders.
     """
-    rows, phase = int(rng.integers(3, 5)), rng.random(2)
+    rows, phase = int(rng.integers(3, 5)), drawn(rng, 0, 1)
     kinds, turns = rng.permutation(256).reshape(16, 16) % 8, rng.uniform(0, np.pi, (16, 16)).astype(np.float32)
     scales = np.exp2(rng.uniform(1.5, 5.0, (16, 16))).astype(np.float32)
-    small = rng.random((16, 16)) < 0.25
+    small = (rng.random((16, 16)) < 0.25).astype(np.float32)
     dark = _paints(rng, DARKEST, 0.25)
     bright = _paints(rng, 0.35, BRIGHTEST)
     patches = np.exp(rng.uniform(np.log(DARKEST), np.log(BRIGHTEST), (64, 3))).astype(np.float32)
@@ -30,38 +32,29 @@ def texture(rng: np.random.Generator) -> Shade:
     lamp, height = rgb(drawn(rng, -0.8, 0.8), drawn(rng, 0.1, 0.45), 0), drawn(rng, 0.4, 0.6)
     edge, slope, shadow = drawn(rng, -0.35, 0.35), drawn(rng, -0.5, 0.5), drawn(rng, 0.1, 0.2)
 
-    def panel(kind: Field, u: Field, v: Field, turn: Field, scale: Field, row: Field) -> tuple[Field, Field]:
-        """A pattern's share of the brighter paint, and which of the patches stands there (or none: -1)."""
-        along = u * np.cos(turn) + v * np.sin(turn)
-        radius = np.hypot(u, v)
-        share = np.select(
-            [kind == 0, kind == 1, kind == 2, kind == 3, kind == 4, kind == 5],
-            [
-                0.5 + 0.5 * np.sin(2 * np.pi * scale * along),
-                ((np.floor((u + 1) * scale / 2) + np.floor((v + 1) * scale / 2)) % 2),
-                0.5 + 0.5 * np.cos(np.pi * 14 * radius * radius),
-                (np.sin(np.arctan2(v, u) * 24) > 0).astype(np.float32),
-                0.5 + 0.26 * sample(pink, u * 0.16 + turn, v * 0.16 + row),
-                step(-0.05, 0.05, np.sin(2 * np.pi * np.exp2(1.5 * u + 2.6))),
-            ],
-            default=0.5,
-        )
-        return share.clip(0, 1).astype(np.float32), np.floor((u + 1) * 2.0).clip(0, 3) + 4 * np.floor(
-            (v + 1) * 2.0
-        ).clip(0, 3)
+    # The share of the brighter paint at (u, v) of a panel, -1 to 1 from edge to edge.
+    patterns: tuple[Callable[[Field, Field, Field, Field], Field], ...] = (
+        lambda u, v, turn, scale: 0.5 + 0.5 * np.sin(2 * np.pi * scale * (u * np.cos(turn) + v * np.sin(turn))),
+        lambda u, v, turn, scale: np.mod(np.floor((u + 1) * scale / 2) + np.floor((v + 1) * scale / 2), 2),
+        lambda u, v, turn, scale: 0.5 + 0.5 * np.cos(14 * np.pi * (u * u + v * v)),  # zone plate
+        lambda u, v, turn, scale: np.sin(np.arctan2(v, u) * 24) > 0,  # star
+        lambda u, v, turn, scale: (0.5 + 0.26 * sample(pink, u * 0.16 + turn, v * 0.16 - turn)).clip(0, 1),
+        lambda u, v, turn, scale: step(-0.05, 0.05, np.sin(2 * np.pi * np.exp2(1.5 * u + 2.6))),  # sweep
+    )
 
     def reflectance(x: Field, y: Field) -> Field:
-        column, row = x * rows + phase[0], y * rows + 0.5 * rows
-        i, j = np.floor(row).astype(int) % 16, np.floor(column).astype(int) % 16
-        halved = small[i, j]
-        column, row = np.where(halved, 2 * column, column), np.where(halved, 2 * row, row)
+        column, row = x * rows + phase, y * rows + 0.5 * rows
+        halves = 1 + small[np.floor(row).astype(int) % 16, np.floor(column).astype(int) % 16]
+        column, row = column * halves, row * halves
         i, j = np.floor(row).astype(int) % 16, np.floor(column).astype(int) % 16
         u, v = (np.mod(column, 1) * 2 - 1) / 0.86, (np.mod(row, 1) * 2 - 1) / 0.86
-        u, v = u.astype(np.float32), v.astype(np.float32)
-        share, place = panel(kinds[i, j], u, v, turns[i, j], scales[i, j], i)
-        colour = mix(dark[i, j], bright[i, j], share)
-        swatch = patches[(place + 16 * (j % 4)).astype(int)]
-        colour = np.where((kinds[i, j] >= 6)[:, None], swatch, colour)
+        place = (np.floor((u + 1) * 2).clip(0, 3) + 4 * np.floor((v + 1) * 2).clip(0, 3)).astype(int)
+        colour = patches[place + 16 * (j % 4)]
+        for number, pattern in enumerate(patterns):
+            on = np.flatnonzero(kinds[i, j] == number)
+            ion, jon = i[on], j[on]
+            share = pattern(u[on], v[on], turns[ion, jon], scales[ion, jon])
+            colour[on] = mix(dark[ion, jon], bright[ion, jon], share)
         framed = np.maximum(abs(u), abs(v))
         plaster = wall * (1 + 0.14 * sample(pink, x * 0.7, y * 0.7))[:, None]
         colour = mix(colour, np.full_like(wall, 0.04), step(1.0, 1.005, framed))
