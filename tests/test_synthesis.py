@@ -153,6 +153,19 @@ def test_noise_is_periodic_smooth_and_normed() -> None:
     assert np.allclose(middle, (noise[0, :-1] + noise[0, 1:]) / 2, atol=1e-6)
 
 
+@pytest.mark.parametrize(("persistence", "slope"), [(1.0, -1.0), (0.5, -2.0)])
+def test_noise_falls_with_frequency_as_asked(persistence: float, slope: float) -> None:
+    """Persistence p adds log2(p) to the slope of 1/f."""
+    slopes = []
+    for seed in range(4):
+        power = np.abs(np.fft.fft2(tile(np.random.default_rng(seed), persistence)[:-1, :-1])) ** 2
+        cycles = np.fft.fftfreq(256) * 256
+        ring = np.hypot(cycles[:, None], cycles[None]).round().astype(int).ravel()
+        amplitude = np.sqrt(np.bincount(ring, power.ravel()) / np.bincount(ring))
+        slopes.append(np.polyfit(np.log(np.arange(2, 49)), np.log(amplitude[2:49]), 1)[0])
+    assert np.mean(slopes) == pytest.approx(slope, abs=0.2), slopes
+
+
 def test_edges_are_looked_at_four_times() -> None:
     """A half plane's edge pixel is the share that the four places see; flat areas stay as they are."""
 

@@ -15,7 +15,7 @@ Field: TypeAlias = NDArray[Any]
 Shade: TypeAlias = Callable[[Field, Field], Field]
 """A scene: image coordinates ``(N,)`` (in picture heights from the middle, x right, y up) to light ``(N, 3)``."""
 
-EDGE_EV = 0.6
+EDGE_EV = 1.0
 """Pixels that differ more from a neighbour are looked at again, in four places."""
 
 

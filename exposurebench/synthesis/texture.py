@@ -46,12 +46,13 @@ def texture(rng: np.random.Generator) -> Shade:
         column, row = x * rows + phase, y * rows + 0.5 * rows
         halves = 1 + small[np.floor(row).astype(int) % 16, np.floor(column).astype(int) % 16]
         column, row = column * halves, row * halves
-        i, j = np.floor(row).astype(int) % 16, np.floor(column).astype(int) % 16
-        u, v = (np.mod(column, 1) * 2 - 1) / 0.86, (np.mod(row, 1) * 2 - 1) / 0.86
+        left, low = np.floor(column), np.floor(row)
+        i, j = low.astype(int) % 16, left.astype(int) % 16
+        u, v = ((column - left) * 2 - 1) / 0.86, ((row - low) * 2 - 1) / 0.86
         place = (np.floor((u + 1) * 2).clip(0, 3) + 4 * np.floor((v + 1) * 2).clip(0, 3)).astype(int)
-        colour = patches[place + 16 * (j % 4)]
+        kind, colour = kinds[i, j], patches[place + 16 * (j % 4)]
         for number, pattern in enumerate(patterns):
-            on = np.flatnonzero(kinds[i, j] == number)
+            on = np.flatnonzero(kind == number)
             ion, jon = i[on], j[on]
             share = pattern(u[on], v[on], turns[ion, jon], scales[ion, jon])
             colour[on] = mix(dark[ion, jon], bright[ion, jon], share)
