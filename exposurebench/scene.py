@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exposurebench.color import Transfer
-from exposurebench.images import Image, read_image, resize
+from exposurebench.images import Encoding, Image, read_image, resize
 from exposurebench.images.resizing import Crop
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One photograph of a scene: where it lies, how it was exposed, and its pixels once they are read."""
+    """One photograph of a scene: where it lies, how it was exposed, and its pixels once they are read.
+
+    Attributes:
+        path: its file; a name without a file where ``make`` gives the image.
+        exposure_ev: relative to the scene's other frames.
+        image: the pixels, once they are read.
+        encoding: what the source says that the numbers in the file stand for.
+        make: computes the image of a frame that has no file.
+        view: makes the frame's image of the file's (a view of a panorama). Both are functions of a module,
+            with their settings by ``functools.partial``, so that a scene stays small and travels between processes.
+    """
 
     path: Path
     exposure_ev: float | None = None
     image: Image | None = None
+    encoding: Encoding = "srgb"
+    make: Callable[[], Image] | None = None
+    view: Callable[[Image], Image] | None = None
 
     @property
     def pixels(self) -> Image:
@@ -52,12 +66,18 @@ class Scene:
     license: str = ""
 
     def read(self) -> Scene:
-        """The same scene with every frame's image in memory.
+        """The same scene with every frame's image in memory; a file that several frames share is read once.
 
         Raises:
-            ImageError: a frame cannot be read.
+            ImageError: a frame cannot be read, or is not what the source takes it for.
         """
-        return replace(self, frames=tuple(replace(f, image=read_image(f.path)) for f in self.frames))
+        read = functools.cache(_read_file)
+
+        def image(frame: Frame) -> Image:
+            whole = frame.make() if frame.make else read(frame.path, frame.encoding)
+            return frame.view(whole) if frame.view else whole
+
+        return replace(self, frames=tuple(replace(frame, image=image(frame)) for frame in self.frames))
 
     def resize(self, size: int | None, crop: Crop, seed: int) -> Scene:
         """The same scene with every frame shrunk and cropped alike.
@@ -66,6 +86,11 @@ class Scene:
             ImageError: a frame is smaller than asked.
         """
         return replace(self, frames=tuple(replace(f, image=resize(f.pixels, size, crop, seed)) for f in self.frames))
+
+
+def _read_file(path: Path, encoding: Encoding) -> Image:
+    asked: dict[str, Any] = {} if encoding == "srgb" else {"encoding": encoding}
+    return read_image(path, **asked)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from exposurebench.errors import InputError, MissingError
+from exposurebench.images import Encoding
 from exposurebench.scene import Frame, Scene
 
 TITLE = "any tree of photographs"
@@ -30,11 +31,27 @@ def folder(root: str | Path, *, license: str = LICENSE) -> Iterator[Scene]:  # n
         MissingError: there is no such folder.
         InputError: a folder in it cannot be listed.
     """
+    yield from tree(root, license, "photographs", "srgb")
+
+
+def tree(root: str | Path, terms: str, what: str, encoding: Encoding) -> Iterator[Scene]:
+    """Every file below a folder as a scene of one frame, in the order of their names.
+
+    Args:
+        root: the top of the tree.
+        terms: the licence of the files.
+        what: they are, for the message.
+        encoding: what their numbers stand for.
+
+    Raises:
+        MissingError: there is no such folder.
+        InputError: a folder in it cannot be listed.
+    """
     root = Path(root)
     if not root.is_dir():
-        raise MissingError(f"no folder {str(root)!r}: give the photographs' folder with --root")
+        raise MissingError(f"no folder {str(root)!r}: give the {what}' folder with --root")
     for path in walk(root):
-        yield Scene(scene_name(path, root), (Frame(path),), license=license)
+        yield Scene(scene_name(path, root), (Frame(path, encoding=encoding),), license=terms)
 
 
 def walk(root: Path) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from exposurebench import catalog
-from exposurebench.errors import MissingError
+from exposurebench.errors import MissingError, RecipeError
 from exposurebench.scene import Scene
 
 SHARED = Path(os.environ.get("EXPOSUREBENCH_SHARED", Path(__file__).parents[2].parent / "shared"))
@@ -38,7 +39,7 @@ def small_tree(folder: Path) -> Path:
 def scenes(name: str, folder: Path) -> Iterator[Scene]:
     """A source over a small tree; over its own photographs where it takes no others."""
     source: Callable[..., Iterator[Scene]] = catalog.load("sources", name).function()
-    if name == "samples":
+    if name in ("samples", "synthetic"):
         return source()
     if name == "photos72":
         if not (SHARED / "data").is_dir():
@@ -70,7 +71,16 @@ def test_names_are_unique_and_text(name: str, tmp_path: Path) -> None:
         assert scene.split in (None, "train", "val", "test")
         assert scene.license
         assert scene.frames
-        assert all(frame.path.is_file() for frame in scene.frames)
+        assert all(frame.path.is_file() or frame.make for frame in scene.frames)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scenes_are_light_and_travel_between_processes(name: str, tmp_path: Path) -> None:
+    for scene in scenes(name, tmp_path):
+        packed = pickle.dumps(scene)
+        assert len(packed) < 4096 * len(scene.frames)
+        assert pickle.loads(packed).name == scene.name  # noqa: S301 - our own bytes
+        assert all(frame.image is None for frame in scene.frames)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +92,8 @@ def test_the_same_order_every_time(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_folder_says_what_to_get_and_where_to_put_it(name: str, tmp_path: Path) -> None:
     root = tmp_path / "not there"
-    with pytest.raises(MissingError) as error:
+    wrong = RecipeError if name == "synthetic" else MissingError
+    with pytest.raises(wrong) as error:
         list(catalog.load("sources", name).function()(root))
     text = str(error.value)
     assert "\n" not in text
