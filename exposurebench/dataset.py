@@ -4,6 +4,7 @@
 DATASET/dataset.json            recipe, counts, versions, fingerprints; written last, so its presence means complete
 DATASET/<split>/metadata.csv    a row a pair: file names, scene, every setting, hashes
 DATASET/<split>/input/KEY.png   DATASET/<split>/target/KEY.png
+DATASET/<split>/target/KEY.exr  DATASET/<split>/preview/KEY.png      where the target is light
 DATASET/rejected.csv            what was left out, and why
 DATASET/.exposurebench/         markers of finished shards; safe to delete when complete
 ```
@@ -30,6 +31,7 @@ SPLITS = ("train", "val", "test")
 MARKERS = ".exposurebench"
 FORMAT = "exposurebench.dataset"
 KEYS = ("name", "title", "recipe", "command", "source", "pairing", "counts", "rejected", "manifest", "fingerprints")
+TEXT_COLUMNS = ("id", "scene", "source", "notes", "license", "source_facts")
 Row = dict[str, Any]
 
 
@@ -84,8 +86,7 @@ class Dataset:
             raise InputError(f"{str(self.folder)!r} has no split {split!r}: it has {', '.join(self.splits) or 'none'}")
         data = self._manifest(split)
         return pd.read_csv(
-            io.BytesIO(data), dtype={"id": str, "scene": str, "source": str, "notes": str, "license": str},
-            keep_default_na=False, na_values={},
+            io.BytesIO(data), dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values={},
         )  # fmt: skip
 
     def _manifest(self, split: str) -> bytes:
@@ -102,20 +103,48 @@ class Dataset:
             )
         return data
 
+    @property
+    def gives(self) -> str:
+        """What the targets' numbers stand for: ``srgb``, ``linear`` or ``nits``."""
+        return str(self.document["pairing"]["gives"])
+
     def read_input(self, split: str, row: Mapping[str, Any]) -> Image:
         """The badly exposed side of a manifest row."""
-        return self._image(split, row["input_file_name"])
+        return self.read(split, row, "input")
 
     def read_target(self, split: str, row: Mapping[str, Any]) -> Image:
-        """The well-exposed side of a manifest row."""
-        return self._image(split, row["target_file_name"])
+        """The well-exposed side of a manifest row: display-encoded, or light, as :attr:`gives` says."""
+        return self.read(split, row, "target")
 
-    def _image(self, split: str, name: str) -> Image:
-        path = self.folder / split / name
+    def read(self, split: str, row: Mapping[str, Any], side: str) -> Image:
+        """One image of a manifest row: ``input``, ``target``, and where there is one ``preview`` or ``radiance``.
+
+        Raises:
+            InputError: the row has no such side, or its file is lost or damaged.
+        """
+        sides = sides_of(row)
+        if side not in sides:
+            raise InputError(f"{self.name} has no {side}: its pairs have {', '.join(sides)}")
+        path = self.folder / split / sides[side]
         try:
-            return read_image(path)
+            return read_image(path, encoding="linear") if f"{side}_exr" in row else read_image(path)
         except ImageError as error:
-            raise InputError(f"{str(path)!r} {error}: delete its folder and build the data set again") from error
+            raise InputError(
+                f"{str(path)!r} {error}: run the same make-dataset command again, which restores lost files"
+            ) from error
+
+
+SIDES = ("input", "target", "preview", "radiance")
+
+
+def sides_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """The images that a manifest row names: 8 and 16-bit files in ``*_file_name``, half floats in ``*_exr``.
+
+    >>> sides_of({"input_file_name": "input/a.png", "target_exr": "target/a.exr", "tau": 0.5})
+    {'input': 'input/a.png', 'target': 'target/a.exr'}
+    """
+    columns = {side: row.get(f"{side}_file_name") or row.get(f"{side}_exr") for side in SIDES}
+    return {side: name for side, name in columns.items() if name}
 
 
 def load_dataset(folder: str | Path) -> Dataset:

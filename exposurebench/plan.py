@@ -123,10 +123,19 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
 
 
 def scenes_of(recipe: DatasetRecipe, root: str | Path | None) -> Iterator[Scene]:
-    function = catalog.load("sources", recipe.source).function()
+    entry = catalog.load("sources", recipe.source)
+    function, settings = entry.function(), dict(recipe.source_settings)
+    if "seed" in entry.parameters():
+        settings["seed"] = recipe.seed
     if root is None and inspect.signature(function).parameters["root"].default is inspect.Parameter.empty:
         raise RecipeError(f"the source {recipe.source} needs a folder: give it with --root")
-    yield from (function(**recipe.source_settings) if root is None else function(root, **recipe.source_settings))
+    yield from (function(**settings) if root is None else function(root, **settings))
+
+
+def default_root(source: str) -> Path | None:
+    """Where the command line looks for a source's files: nowhere, where the source has its own."""
+    own = inspect.signature(catalog.load("sources", source).function()).parameters["root"].default
+    return None if own is None else Path("data", source)
 
 
 def _chosen(recipe: DatasetRecipe, root: str | Path | None, last: int | None) -> Iterator[Scene]:

@@ -25,6 +25,8 @@ class Frame:
         exposure_ev: relative to the scene's other frames.
         image: the pixels, once they are read.
         encoding: what the source says that the numbers in the file stand for.
+        role: what it is beside the scene's other frames: empty for what the camera took, else the name of a
+            finished picture (``expert_c``, ``render``).
         make: computes the image of a frame that has no file.
         view: makes the frame's image of the file's (a view of a panorama). Both are functions of a module,
             with their settings by ``functools.partial``, so that a scene stays small and travels between processes.
@@ -34,6 +36,7 @@ class Frame:
     exposure_ev: float | None = None
     image: Image | None = None
     encoding: Encoding = "srgb"
+    role: str = ""
     make: Callable[[], Image] | None = None
     view: Callable[[Image], Image] | None = None
 
@@ -103,6 +106,7 @@ class Pair:
         target: the image it should become; pairs of one scene may share it.
         settings: every setting, drawn ones included: they rebuild the pair. Numbers, strings, booleans.
         facts: what else the manifest says of the pair (the clipped share, ...).
+        radiance: the light between the two, where the pair is a triplet (paper 4).
     """
 
     name: str
@@ -110,6 +114,12 @@ class Pair:
     target: Image
     settings: Mapping[str, Any]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    radiance: Image | None = None
+
+    def sides(self) -> dict[str, Image]:
+        """Its images by name, in the order of the manifest's columns."""
+        named = {"input": self.input, "target": self.target, "radiance": self.radiance}
+        return {name: image for name, image in named.items() if image is not None}
 
 
 @dataclass(frozen=True)

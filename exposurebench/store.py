@@ -11,57 +11,86 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from exposurebench.dataset import SPLITS, Row
+import numpy as np
+
+from exposurebench.dataset import SPLITS, Row, sides_of
 from exposurebench.files import sha256, sha256_file, write_bytes, writing
-from exposurebench.images import Image, encode_image
+from exposurebench.images import Image, encode_image, encode_radiance, quantize
 from exposurebench.recipe import DatasetRecipe
 from exposurebench.scene import Pair
+from exposurebench.tonemapping import preview
 
-SIDES = ("input", "target")
 REJECTED_COLUMNS = ("source", "reason", "overexposed", "underexposed")
 
 
 def write_pairs(
     folder: Path, split: str, key: str, below: str, pairs: Iterable[Pair], recipe: DatasetRecipe
 ) -> list[Row]:
-    """Write the pairs of one scene and give their manifest rows; a shared target is written once.
+    """Write the pairs of one scene and give their manifest rows; an image that pairs share is written once.
 
-    A target whose pixels are those of its source file is written as that file's own bytes.
+    An image whose pixels are those of a file is written as that file's own bytes. Light is written as
+    half-float OpenEXR, and light to be predicted has an 8-bit preview besides.
     """
     rows: list[Row] = []
-    targets: dict[int, tuple[Image, str, str, str]] = {}  # the image is held, so that its id stays its own
+    shared: dict[int, tuple[Image, Row, str]] = {}  # the image is held, so that its id stays its own
     for pair in pairs:
         stem = f"{key}-{pair.name}" if pair.name else key
-        if id(pair.target) not in targets:
-            data, suffix = pair.target.file or (None, f".{recipe.format}")
-            levels = pair.target.as_levels()
-            if data is None:
-                data = encode_image(levels, recipe.format, recipe.quality)
-            name = f"target/{below}{key if not targets else stem}{suffix}"
-            write_bytes(f"{folder}/{split}/{name}", data)
-            pixels = levels if pair.target.file or suffix == ".png" else decoded(data)
-            targets[id(pair.target)] = (pair.target, name, sha256(data), pixels_sha256(pixels))
-        levels = pair.input.as_levels()
-        data = encode_image(levels, recipe.format, recipe.quality)
-        name = f"input/{below}{stem}.{recipe.format}"
-        write_bytes(f"{folder}/{split}/{name}", data)
-        _, target_name, target_sha256, target_pixels = targets[id(pair.target)]
+        names: Row = {}
+        hashes: Row = {}
+        pixels = []
+        for side, image in pair.sides().items():
+            if id(image) not in shared:
+                first = side != "input" and not any(side in columns for _, columns, _ in shared.values())
+                place = f"{below}{key if first else stem}"
+                columns, found = _write(f"{folder}/{split}", side, place, image, recipe)
+                shared[id(image)] = (image, {side: "", **columns}, found)
+            _, columns, found = shared[id(image)]
+            names |= {name: value for name, value in columns.items() if name.endswith(("_file_name", "_exr"))}
+            hashes |= {name: value for name, value in columns.items() if name.endswith("_sha256")}
+            pixels.append(found)
+        height, width = pair.input.pixels.shape[:2]
         rows.append(
             {
-                "input_file_name": name,
-                "target_file_name": target_name,
+                **names,
                 "id": stem,
                 **pair.settings,
                 **pair.facts,
-                "input_sha256": sha256(data),
-                "target_sha256": target_sha256,
-                "width": levels.shape[1],
-                "height": levels.shape[0],
+                **hashes,
+                "width": width,
+                "height": height,
                 "bit_depth": pair.input.bit_depth,
-                "_pixels": f"{pixels_sha256(levels if recipe.format == 'png' else decoded(data))} {target_pixels}",
+                "_pixels": " ".join(pixels),
             }
         )
     return rows
+
+
+def _write(folder: str, side: str, place: str, image: Image, recipe: DatasetRecipe) -> tuple[Row, str]:
+    """Write one image; its columns, and the hash of the pixels that a reader will get."""
+    data, suffix, pixels = encoded(image, recipe)
+    column = f"{side}_file_name" if image.encoding == "srgb" else f"{side}_exr"
+    columns = {column: f"{side}/{place}{suffix}", f"{side}_sha256": sha256(data)}
+    write_bytes(f"{folder}/{columns[column]}", data)
+    if side == "target" and image.encoding != "srgb":
+        small = encode_image(quantize(preview(image.pixels)))
+        columns |= {"preview_file_name": f"preview/{place}.png", "preview_sha256": sha256(small)}
+        write_bytes(f"{folder}/{columns['preview_file_name']}", small)
+    return columns, pixels_sha256(pixels)
+
+
+def encoded(image: Image, recipe: DatasetRecipe) -> tuple[bytes, str, Any]:
+    """An image as the bytes of a file, the file's suffix, and the pixels that a reader will get from it.
+
+    Raises:
+        ValueError: it cannot be held: 16 bits in a JPEG, light above the largest half float.
+    """
+    if image.encoding != "srgb":
+        return encode_radiance(image.pixels, "exr"), ".exr", image.pixels.astype(np.float16)
+    levels = image.as_levels()
+    if image.file:
+        return *image.file, levels
+    data = encode_image(levels, recipe.format, recipe.quality)
+    return data, f".{recipe.format}", levels if recipe.format == "png" else decoded(data)
 
 
 def files_of(row: Mapping[str, Any]) -> dict[str, str]:
@@ -70,8 +99,7 @@ def files_of(row: Mapping[str, Any]) -> dict[str, str]:
     >>> files_of({"input_file_name": "input/a.png", "input_sha256": "00ff", "width": 3})
     {'input/a.png': '00ff'}
     """
-    names = ((side, row.get(f"{side}_file_name")) for side in SIDES)
-    return {name: row[f"{side}_sha256"] for side, name in names if name}
+    return {name: row[f"{side}_sha256"] for side, name in sides_of(row).items()}
 
 
 def pixels_sha256(levels: Any) -> str:
@@ -114,7 +142,7 @@ def write_manifests(folder: Path, markers: Iterable[Mapping[str, Any]]) -> dict[
                     counts[split] = {"pairs": 0, "photographs": 0}
                 writers[split].writerow(row)
                 counts[split]["pairs"] += 1
-                files.add(split, row["id"], row["input_sha256"], row["target_sha256"])
+                files.add(split, row["id"], *files_of(row).values())
                 pixels.add(split, row["id"], hashes)
             for split, number in marker["photographs"].items():
                 counts[split]["photographs"] += number

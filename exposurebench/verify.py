@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from exposurebench.dataset import SPLITS, load_dataset
+from exposurebench.dataset import SPLITS, load_dataset, sides_of
 from exposurebench.errors import ImageError, InputError
 from exposurebench.files import sha256_file
-from exposurebench.images import encode_image, read_image
+from exposurebench.images import read_image
 from exposurebench.plan import make_pairs, scenes_of
 from exposurebench.recipe import draw
-from exposurebench.store import Fingerprint, decoded, files_of, pixels_sha256
+from exposurebench.store import Fingerprint, encoded, files_of, pixels_sha256
 
 
 def verify(folder: str | Path) -> Iterator[str]:
@@ -43,8 +43,8 @@ def verify(folder: str | Path) -> Iterator[str]:
                 if problem:
                     yield f"{split}/{name} {problem}"
                     whole = False
-            files.add(split, row["id"], row["input_sha256"], row["target_sha256"])
-            pixels.add(split, row["id"], listed[row["input_file_name"]], listed[row["target_file_name"]])
+            files.add(split, row["id"], *files_of(row).values())
+            pixels.add(split, row["id"], *(listed[name] for side, name in sides_of(row).items() if side != "preview"))
         for path in sorted((dataset.folder / split).rglob("*")):
             name = path.relative_to(dataset.folder / split).as_posix()
             if not path.is_dir() and name not in listed:
@@ -63,6 +63,8 @@ def _checked(path: Path, digest: str) -> tuple[str, str]:
     if sha256_file(path) != digest:
         return "was changed", ""
     try:
+        if path.suffix == ".exr":
+            return "", pixels_sha256(read_image(path, encoding="linear").pixels.astype(np.float16))
         return "", pixels_sha256(read_image(path).pixels)
     except ImageError as error:
         return str(error), ""
@@ -94,12 +96,10 @@ def rebuild(folder: str | Path, number: int, *, root: str | Path | None = None, 
             if len(pairs) != len(stored[name]):
                 yield f"{name}: gives {len(pairs)} pairs, the data set has {len(stored[name])}"
             for pair, (split, row) in zip(pairs, stored[name], strict=False):
-                for side, image in (("input", pair.input), ("target", pair.target)):
-                    levels = image.as_levels()
-                    if recipe.format == "jpg" and image.file is None:
-                        levels = decoded(encode_image(levels, recipe.format, recipe.quality))
-                    if not np.array_equal(getattr(built, f"read_{side}")(split, row).pixels, levels):
-                        yield f"{name}: the {side} {split}/{row[f'{side}_file_name']} is not what its source gives"
+                for side, image in pair.sides().items():
+                    *_, pixels = encoded(image, recipe)
+                    if not np.array_equal(built.read(split, row, side).pixels, pixels):
+                        yield f"{name}: the {side} {split}/{sides_of(row)[side]} is not what its source gives"
         except (InputError, ValueError) as error:
             yield f"{name}: {error}"
     for name in sorted(wanted):

@@ -61,6 +61,7 @@ def make_dataset(
     from exposurebench.errors import RecipeError
     from exposurebench.make_dataset import estimate
     from exposurebench.make_dataset import make_dataset as build
+    from exposurebench.plan import default_root
     from exposurebench.recipe import dataset_recipe, parse_settings, read_recipe
 
     document = read_recipe(recipe, "datasets") if recipe else {}
@@ -69,8 +70,7 @@ def make_dataset(
     if isinstance(document.get("tau"), str):
         document |= parse_settings([f"tau={document['tau']}"])
     resolved = dataset_recipe(document | parse_settings(settings))
-    if root is None and resolved.source != "samples":
-        root = Path("data") / resolved.source
+    root = root or default_root(resolved.source)
     out = out or Path("datasets") / default_name(resolved)
     workers = workers or os.cpu_count() or 1
     if download and not dry_run:

@@ -20,14 +20,13 @@ from exposurebench.cli import options
 def verify(dataset: Path, rebuild: int | None, root: Path | None, as_json: bool) -> int:
     """Recompute every hash of DATASET, and say what was changed, added or lost."""
     from exposurebench.dataset import load_dataset
+    from exposurebench.plan import default_root
     from exposurebench.verify import rebuild as rebuild_pairs
     from exposurebench.verify import verify as verify_files
 
     problems = verify_files(dataset)
     if rebuild:
-        source = load_dataset(dataset).recipe().source
-        if root is None and source != "samples":
-            root = Path("data") / source
+        root = root or default_root(load_dataset(dataset).recipe().source)
         problems = chain(problems, rebuild_pairs(dataset, rebuild, root=root))
     found = list(problems)
     if as_json:
