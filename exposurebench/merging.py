@@ -278,7 +278,7 @@ def mertens(
             if level == len(blended):
                 blended.append(np.zeros_like(detail))
             blended[level] += detail * share[..., None]
-    fused = blended.pop()
+    fused: NDArray[Any] = blended.pop()
     while blended:
         detail = blended.pop()
         detail += cv2.pyrUp(fused, dstsize=(detail.shape[1], detail.shape[0]))
@@ -287,7 +287,8 @@ def mertens(
 
 
 def _display(frame: NDArray[Any]) -> NDArray[np.float32]:
-    return frame / np.float32(255) if frame.dtype == np.uint8 else frame
+    display: NDArray[np.float32] = np.divide(frame, 255, dtype=np.float32) if frame.dtype == np.uint8 else frame
+    return display
 
 
 def _quality(display: NDArray[np.float32], contrast: float, saturation: float, exposure: float) -> NDArray[np.float32]:
@@ -304,7 +305,7 @@ def _quality(display: NDArray[np.float32], contrast: float, saturation: float, e
 def _laplacian_pyramid(image: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     """What every octave adds to the next coarser one, finest first; the coarsest as it is."""
     for _ in range(int(math.log2(min(image.shape[:2])))):
-        coarser = cv2.pyrDown(image)
+        coarser: NDArray[Any] = cv2.pyrDown(image)
         yield image - cv2.pyrUp(coarser, dstsize=(image.shape[1], image.shape[0]))
         image = coarser
     yield image

@@ -78,8 +78,9 @@ def reinhard_devlin_2005(
     channel by channel, where ``a`` is the light and ``c`` the color adaptation. ``V`` is scaled to [0, 1] again and
     raised to ``1 / gamma``, which is all the encoding there is. A flat picture has ``k = 1`` and keeps its ``V``.
 
-    Agrees with OpenCV to 1e-5 where an object of it is used once: its intensity changes with every call, single
-    pixels at the least value and flat pictures above 1 come out as NaN.
+    Agrees with OpenCV to 1e-5 where an object of it is used once (its intensity changes with every call) and nothing
+    is divided by nothing: with both adaptations at 1 its least value is NaN and scales the rest, flat pictures above 1 are
+    NaN, and so is a pixel now and then by rounding.
 
     Args:
         light: ``(H, W, 3)`` float32, linear, at or above 0.

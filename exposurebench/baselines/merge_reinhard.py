@@ -57,7 +57,7 @@ def merge_reinhard(evidence: Evidence, *, gamma: float = 1.5, intensity: float =
     if len(set(times.tolist())) < 2:
         raise ValueError("merge_reinhard needs frames of at least two different exposures")
     response = cv2.createCalibrateDebevec().process(_roomy(levels), times)
-    light = cv2.createMergeDebevec().process(levels, times, response)
+    light = np.asarray(cv2.createMergeDebevec().process(levels, times, response), np.float32)
     return reinhard_devlin_2005(light, intensity=intensity, light_adaptation=0, color_adaptation=0, gamma=gamma)
 
 
