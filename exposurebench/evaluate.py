@@ -20,7 +20,7 @@ from exposurebench import __version__, catalog, tables
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
 from exposurebench.files import read_document, sha256_file, write_json
-from exposurebench.predict import Method, TrainingTargets, corrected, open_method, open_predictions
+from exposurebench.predict import Brackets, Method, TrainingTargets, corrected, open_method, open_predictions
 from exposurebench.recipe import SCHEMA, draw
 from exposurebench.tensors import checked_device, to_tensor
 
@@ -100,7 +100,7 @@ def evaluate(
     rows = opened.rows(split)[:limit]
     for metric in metrics:
         catalog.load("metrics", metric)
-    method = _method(what, predictions, name, opened, training, settings, device, rows)
+    method = _method(what, predictions, name, opened, split, training, settings, device, rows)
     per_image = pd.DataFrame(_scored(method, opened, split, rows, metrics, workers))
     if per_image["unchanged"].all():
         raise InputError(
@@ -139,6 +139,7 @@ def _method(
     predictions: str | Path | None,
     name: str | None,
     opened: Dataset,
+    split: str,
     training: str | Path | None,
     settings: Mapping[str, Any] | None,
     device: str,
@@ -158,7 +159,8 @@ def _method(
                 f"{str(training)!r} is scored on and has no train split: name other data with --training"
             )
         targets = TrainingTargets(other, "train" if "train" in other.splits else other.splits[0])
-    return open_method(str(what), training=targets, settings=settings, device=device)
+    brackets = Brackets(opened, split)
+    return open_method(str(what), training=targets, brackets=brackets, settings=settings, device=device)
 
 
 def _scored(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import math
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +22,7 @@ from exposurebench.errors import ImageError, InputError, MissingError, ModelErro
 from exposurebench.files import safe_key, sha256_file, short_hash, write_bytes
 from exposurebench.images import encode_image, quantize, read_image
 from exposurebench.recipe import plugin_settings
-from exposurebench.scene import Evidence
+from exposurebench.scene import Evidence, ExposedFrame
 from exposurebench.tensors import checked_device, to_image, to_tensor
 
 
@@ -52,10 +55,57 @@ class TrainingTargets:
                 yield self.dataset.read_target(self.split, row).as_float()
 
 
+class Brackets:
+    """Every exposure that a data set's split has of a scene; a scene is read once as long as its rows follow another."""
+
+    KEPT = 2
+    """Scenes in memory: threads may be at the end of one and the beginning of the next."""
+
+    def __init__(self, dataset: Dataset, split: str) -> None:
+        self.dataset, self.split = dataset, split
+        self._read: dict[str, tuple[ExposedFrame, ...]] = {}
+        self._lock = threading.Lock()
+
+    @functools.cached_property
+    def rows(self) -> dict[str, list[Mapping[str, Any]]]:
+        """The rows of every scene, darkest first.
+
+        Raises:
+            InputError: a scene has one exposure only.
+        """
+        scenes: dict[str, list[Mapping[str, Any]]] = {}
+        for row in self.dataset.rows(self.split):
+            scenes.setdefault(row["scene"], []).append(row)
+        for scene, rows in scenes.items():
+            if len(rows) < 2:
+                raise InputError(
+                    f"{str(self.dataset.folder)!r} has one exposure of {scene!r}, and a bracket needs two or more: build it "
+                    "with several, such as make-dataset --tau 0.2,0.5,1"
+                )
+            rows.sort(key=lambda row: -math.inf if (ev := _exposure(row)) is None else ev)
+        return scenes
+
+    def frames(self, scene: str) -> tuple[ExposedFrame, ...]:
+        """The inputs of a scene's pairs."""
+        with self._lock:
+            if scene not in self._read:
+                while len(self._read) >= self.KEPT:
+                    self._read.pop(next(iter(self._read)))
+                inputs = [(self.dataset.read_input(self.split, row), _exposure(row)) for row in self.rows[scene]]
+                self._read[scene] = tuple(ExposedFrame(image.as_float(), ev) for image, ev in inputs)
+            return self._read[scene]
+
+
+def _exposure(row: Mapping[str, Any]) -> float | None:
+    ev = row.get("exposure_ev")
+    return float(ev) if isinstance(ev, int | float) and math.isfinite(ev) else None
+
+
 def open_method(
     what: str,
     *,
     training: TrainingTargets | None = None,
+    brackets: Brackets | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "cpu",
 ) -> Method:
@@ -63,12 +113,13 @@ def open_method(
 
     Raises:
         RecipeError: no such baseline or setting.
-        MissingError: a baseline needs training targets and there are none.
-        InputError, UnsafeModelError: the checkpoint cannot be used.
+        MissingError: a baseline needs training targets or brackets and there are none.
+        InputError, UnsafeModelError: the checkpoint cannot be used, or a scene has one exposure and the baseline
+            needs more.
     """
     kind, colon, name = what.partition(":")
     if colon and kind == "baseline":
-        return _baseline(name, training, settings or {})
+        return _baseline(name, training, brackets, settings or {})
     if not Path(what).exists():
         raise InputError(
             f"{what!r}: no such file; expected a checkpoint, baseline:NAME (see exposurebench baselines), or --predictions DIR"
@@ -78,7 +129,9 @@ def open_method(
     return _checkpoint(Path(what), device)
 
 
-def _baseline(name: str, training: TrainingTargets | None, settings: Mapping[str, Any]) -> Method:
+def _baseline(
+    name: str, training: TrainingTargets | None, brackets: Brackets | None, settings: Mapping[str, Any]
+) -> Method:
     entry = catalog.load("baselines", name)
     settings = plugin_settings(entry, settings)
     needs: Sequence[str] = entry.fact("NEEDS")
@@ -87,11 +140,17 @@ def _baseline(name: str, training: TrainingTargets | None, settings: Mapping[str
             f"baseline:{name} needs training targets and the data set has no train split: name another data set with "
             "--training DATASET"
         )
+    if "frames" in needs and (brackets is None or not brackets.rows):
+        raise MissingError(
+            f"baseline:{name} needs a scene's other exposures: give a data set that has them with --dataset"
+        )
     function = entry.function()
 
     def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
         known: dict[str, Any] = {"training_targets": training}
         known |= {n: row[n] for n in ("tau", "transfer") if n in row}
+        if "frames" in needs and brackets is not None:
+            known["frames"] = brackets.frames(row["scene"])
         try:
             return function(Evidence(image, **{n: known[n] for n in needs if n in known}), **settings)  # type: ignore[no-any-return]
         except ValueError as error:

@@ -122,6 +122,19 @@ class Pair:
         return {name: image for name, image in named.items() if image is not None}
 
 
+@dataclass(frozen=True, eq=False)
+class ExposedFrame:
+    """One frame of a bracket as a method sees it.
+
+    Attributes:
+        pixels: ``(H, W, 3)`` float32, display-encoded, [0, 1]; not to be written to.
+        exposure_ev: how it was exposed, plus meaning brighter, where that is known.
+    """
+
+    pixels: NDArray[np.float32]
+    exposure_ev: float | None
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a baseline may look at: the input, and of the rest only what its NEEDS declare.
@@ -131,9 +144,12 @@ class Evidence:
         tau: the true clipping threshold, for methods that declare ``tau``.
         transfer: how display values and light relate in this data set, for methods that declare ``transfer``.
         training_targets: well-exposed photographs, read one by one, for methods that declare them.
+        frames: every exposure that there is of the scene, darkest first, the input among them, for methods that
+            declare ``frames``.
     """
 
     input: NDArray[np.float32]
     tau: float | None = None
     transfer: Transfer | None = None
     training_targets: Iterable[NDArray[np.float32]] | None = None
+    frames: tuple[ExposedFrame, ...] | None = None

@@ -238,5 +238,11 @@ def pairs_and_photographs(per_image: pd.DataFrame) -> str:
 
 
 def told(method: Mapping[str, Any]) -> str:
-    """What a method is told beside the input."""
-    return ", ".join(need for need in method.get("needs", ()) if need != "input") or "what was done to the input"
+    """What a method is told beside the input.
+
+    >>> told({"needs": ["frames"]})
+    "the scene's other exposures"
+    """
+    spelled_out = {"frames": "the scene's other exposures"}
+    needs = (spelled_out.get(need, need) for need in method.get("needs", ()) if need != "input")
+    return ", ".join(needs) or "what was done to the input"

@@ -41,7 +41,10 @@ def predict(
     for folder in (training, dataset):
         if folder and targets is None and "train" in load_dataset(folder).splits:
             targets = verb.TrainingTargets(load_dataset(folder))
-    method = verb.open_method(what, training=targets, settings=parse_settings(settings), device=device)
+    brackets = verb.Brackets(load_dataset(dataset), split) if dataset else None
+    method = verb.open_method(
+        what, training=targets, brackets=brackets, settings=parse_settings(settings), device=device
+    )
     failed: dict[str, str] = {}
     if dataset:
         written = verb.predict_dataset(method, dataset, split, out)

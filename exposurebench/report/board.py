@@ -88,7 +88,10 @@ def as_text(results: Sequence[Result]) -> str:
 def remarks(results: Sequence[Result]) -> list[str]:
     """What must be said below any board: who knows too much, how few photographs, what the brackets are."""
     said = []
-    if any(result.document["method"]["oracle"] for result in results):
+    oracles = [set(method["needs"]) for result in results if (method := result.document["method"])["oracle"]]
+    if any("frames" in needs for needs in oracles):
+        said.append("* sees the scene's other exposures, which a method of one photograph cannot: not a competitor.")
+    if any("frames" not in needs for needs in oracles):
         said.append("* knows the true tau, which no method can: an upper bound, not a competitor.")
     number = min((photographs(result) for result in results), default=0)
     if number < tables.RANKED_FROM:
