@@ -1,4 +1,4 @@
-"""Read 8 and 16-bit display images strictly, whatever they are called.
+"""Read 8 and 16-bit display images, and radiance maps where light is asked for, strictly, whatever they are called.
 
 One policy: EXIF orientation is applied; gray is repeated, alpha dropped, CMYK and foreign profiles
 converted, each with a note; bit depth is kept; what is truncated, damaged, absurdly large or under a
@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from exposurebench.errors import ImageError
 from exposurebench.images import profiles
-from exposurebench.images.image import Image
+from exposurebench.images.image import Encoding, Image
+from exposurebench.images.radiance import read_radiance
 
 PIXEL_LIMIT = 200_000_000
 """Larger images are refused from their header, before anything is decoded."""
@@ -60,19 +61,25 @@ _ROTATIONS: dict[int, tuple[str, ...]] = {
 _PILLOW_GATE = threading.Lock()
 
 
-def read_image(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
-    """Read one display-encoded image as RGB.
+def read_image(path: str | Path, *, encoding: Encoding = "srgb", pixel_limit: int = PIXEL_LIMIT) -> Image:
+    """Read one image as RGB.
 
     Args:
-        path: a JPEG, PNG, TIFF, WebP, BMP or GIF (first picture), by content.
+        path: for ``srgb`` a JPEG, PNG, TIFF, WebP, BMP or GIF (first picture), for ``linear`` an OpenEXR file
+            or a Radiance picture (.hdr), by content.
+        encoding: ``srgb`` for display values, ``linear`` for light; a file of the other kind is refused.
         pixel_limit: refuse larger images, from the header.
 
     Returns:
-        Pixels ``(H, W, 3)`` uint8 or uint16, with notes on what was done to them.
+        Pixels ``(H, W, 3)``: uint8 or uint16 for display values, float32 linear Rec. 709 for light
+        (:func:`exposurebench.images.radiance.read_radiance`), with notes on what was done to them.
 
     Raises:
         ImageError: the file cannot be read as such an image; the message is the reason.
+        ValueError: the encoding is neither.
     """
+    if encoding not in ("srgb", "linear"):
+        raise ValueError(f"encoding must be srgb or linear, not {encoding!r}")
     path = Path(path)
     try:
         status = path.stat()
@@ -90,7 +97,11 @@ def read_image(path: str | Path, *, pixel_limit: int = PIXEL_LIMIT) -> Image:
         )
         raise ImageError(f"is {what}")
     if kind in ("OpenEXR", "Radiance HDR"):
+        if encoding == "linear":
+            return read_radiance(data, pixel_limit)
         raise ImageError(f"holds scene light ({kind}); expected a display-encoded 8 or 16-bit image")
+    if encoding == "linear":
+        raise ImageError(f"holds display values ({kind}); expected scene light: OpenEXR or a Radiance picture (.hdr)")
     try:
         return _decode(data, kind, pixel_limit)
     except ImageError:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import cv2
 import numpy as np
 import simplejpeg
+import tifffile
 from numpy.typing import NDArray
 
+from exposurebench.images.exr import encode_exr
+from exposurebench.images.rgbe import LARGEST as LARGEST_RGBE
+from exposurebench.images.rgbe import encode_rgbe
+
 FORMATS = ("png", "jpg")
+LIGHT_FORMATS = ("exr", "exr32", "hdr", "tiff")
+_LARGEST_HALF = 65504.0
 
 
 def encode_image(levels: NDArray[Any], file_format: str = "png", quality: int = 95) -> bytes:
@@ -38,3 +46,44 @@ def encode_image(levels: NDArray[Any], file_format: str = "png", quality: int = 
     if not done:
         raise ValueError("the PNG encoder failed")
     return data.tobytes()
+
+
+def encode_radiance(light: NDArray[np.float32], file_format: str = "exr") -> bytes:
+    """Encode linear Rec. 709 light; the same values give the same bytes.
+
+    Args:
+        light: ``(H, W, 3)`` float32, finite, at or above 0.
+        file_format: ``exr``: OpenEXR of halves, rounded to the nearest (to 0 below about 3e-8); ``exr32``:
+            OpenEXR of floats, exact; ``hdr``: a Radiance picture, within 1/256 of each pixel's brightest
+            channel; ``tiff``: floats, exact and uncompressed.
+
+    Raises:
+        ValueError: wrong dtype, shape or format, values that are negative or not finite, or more than the
+            format can hold.
+
+    >>> encode_radiance(np.ones((2, 2, 3), np.float32))[1:4]
+    b'/1\\x01'
+    """
+    if light.ndim != 3 or light.shape[2] != 3 or light.dtype != np.float32 or not light.size:
+        raise ValueError(f"expected (H, W, 3) float32, got {light.shape} {light.dtype}")
+    low, high = float(light.min()), float(light.max())
+    if not (low >= 0 and high < np.inf):
+        raise ValueError(f"light must be finite and at or above 0, not from {low:g} to {high:g}")
+    if file_format == "exr":
+        if high > _LARGEST_HALF:
+            raise ValueError(f"the largest value is {high:g}, over a half's 65,504: use exr32 or scale the light")
+        return encode_exr(light.astype(np.float16))
+    if file_format == "exr32":
+        return encode_exr(light)
+    if file_format == "hdr":
+        if high >= LARGEST_RGBE:
+            raise ValueError(
+                f"the largest value is {high:g}; a Radiance picture ends below {LARGEST_RGBE:g}: use exr32"
+            )
+        return encode_rgbe(light)
+    if file_format != "tiff":
+        raise ValueError(f"format must be one of {', '.join(LIGHT_FORMATS)}, not {file_format!r}")
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        writer.write(light, photometric="rgb", metadata=None, software=False)
+    return stream.getvalue()
