@@ -114,7 +114,7 @@ def test_views_are_never_enlarged(root: Path, decoded: list[Path]) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"views": 0}, {"height": 0}, {"width": 0}, {"max_pitch_deg": 91.0}, {"min_fov_deg": 95.0}, {"max_fov_deg": 180.0}],
+    [{"views": 0}, {"height": 0}, {"width": 0}, {"max_pitch_deg": 91.0}, {"min_fov_deg": 95.0}, {"max_fov_deg": 151.0}],
     ids=str,
 )
 def test_wrong_settings(root: Path, settings: dict[str, Any]) -> None:
