@@ -110,8 +110,8 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
     for scene in _chosen(recipe, root, last):
         scenes += 1
         digest.update(f"{scene.name}\0".encode("utf-8", "surrogateescape"))
-        for frame in scene.frames:
-            length = _size(frame.path)
+        for path in dict.fromkeys(frame.path for frame in scene.frames):
+            length = _size(path)
             size += length
             digest.update(f"{length}\n".encode())
     if not scenes:

@@ -74,10 +74,10 @@ class Scene:
         Raises:
             ImageError: a frame cannot be read, or is not what the source takes it for.
         """
-        read = functools.cache(_read_file)
+        read = functools.cache(read_image)
 
         def image(frame: Frame) -> Image:
-            whole = frame.make() if frame.make else read(frame.path, frame.encoding)
+            whole = frame.make() if frame.make else read(frame.path, encoding=frame.encoding)
             return frame.view(whole) if frame.view else whole
 
         return replace(self, frames=tuple(replace(frame, image=image(frame)) for frame in self.frames))
@@ -89,11 +89,6 @@ class Scene:
             ImageError: a frame is smaller than asked.
         """
         return replace(self, frames=tuple(replace(f, image=resize(f.pixels, size, crop, seed)) for f in self.frames))
-
-
-def _read_file(path: Path, encoding: Encoding) -> Image:
-    asked: dict[str, Any] = {} if encoding == "srgb" else {"encoding": encoding}
-    return read_image(path, **asked)
 
 
 @dataclass(frozen=True)

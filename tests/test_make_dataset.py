@@ -563,7 +563,7 @@ def test_rebuild_sees_a_changed_source(tmp_path):
     assert sorted(rebuild(tmp_path / "set", 6, root=source)) == [
         "class0/photo0000.png: the input test/input/class0_photo0000.png is not what its source gives",
         "class0/photo0000.png: the target test/target/class0_photo0000.png is not what its source gives",
-        f"class0/photo0003.jpg: {lost} cannot be opened (No such file or directory): delete its folder and build the data set again",
+        f"class0/photo0003.jpg: {lost} cannot be opened (No such file or directory): run the same make-dataset command again, which restores lost files",
         "class1/photo0001.jpg: is empty (0 bytes)",
         "class2/photo0002.jpg: is not in the source",
     ]

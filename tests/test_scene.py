@@ -82,7 +82,7 @@ def test_what_the_source_says_of_the_encoding_reaches_the_reader(
 
     monkeypatch.setattr(scene_module, "read_image", reader)
     Scene("a", (Frame(photograph), Frame(photograph, encoding="linear"), Frame(photograph, encoding="nits"))).read()
-    assert asked == [{}, {"encoding": "linear"}, {"encoding": "nits"}]
+    assert asked == [{"encoding": "srgb"}, {"encoding": "linear"}, {"encoding": "nits"}]
 
 
 def test_what_a_view_refuses_is_an_image_error(photograph: Path) -> None:
