@@ -213,10 +213,13 @@ def build_item(shard: Shard) -> dict[str, Any]:
     name, failure = item.scene.name, "unreadable"
     try:
         scene = item.scene.read()
-        over, under = badly_exposed_shares(scene.frames[0].pixels) if len(scene.frames) == 1 else (0.0, 0.0)
-        numbers = {"overexposed": round(over, 6), "underexposed": round(under, 6)}
-        if over + under > recipe.well_exposed:
-            return _rejection(name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers)
+        first = scene.frames[0].pixels
+        numbers = {}
+        if first.encoding == "srgb" and len(scene.frames) == 1:
+            over, under = badly_exposed_shares(first)
+            numbers = {"overexposed": round(over, 6), "underexposed": round(under, 6)}
+            if over + under > recipe.well_exposed:
+                return _rejection(name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers)
         failure = "not paired"
         pairs = make_pairs(recipe, scene)
         rows = store.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)
@@ -227,9 +230,12 @@ def build_item(shard: Shard) -> dict[str, Any]:
     about = {
         "scene": name,
         "license": item.scene.license or "not stated",
-        "notes": "; ".join(scene.frames[0].pixels.notes) or "none",
+        "notes": "; ".join(first.notes) or "none",
+        **numbers,
     }
-    return {"rows": [{**row, **about, **numbers, "_split": item.split} for row in rows], "split": item.split}
+    if first.encoding != "srgb":
+        about["source_facts"] = json.dumps(dict(first.facts), sort_keys=True)
+    return {"rows": [{**row, **about, "_split": item.split} for row in rows], "split": item.split}
 
 
 def badly_exposed_shares(image: Image) -> tuple[float, float]:

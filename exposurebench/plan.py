@@ -70,12 +70,15 @@ class Plan:
 
 
 def check(recipe: DatasetRecipe) -> None:
-    """Try the pairing and the split on a small gray picture, so that bad settings are known at once.
+    """Try the pairing and the split on a small gray picture (or gray light), so that bad settings are known at once.
 
     Raises:
         RecipeError: the settings cannot be used; the message is the plug-in's.
     """
-    gray = Frame(Path("gray.png"), image=Image(np.full((4, 4, 3), 128, np.uint8)))
+    image = Image(np.full((4, 4, 3), 128, np.uint8))
+    if catalog.load("pairing", recipe.pair).fact("TAKES") == "linear":
+        image = Image(np.full((4, 4, 3), 0.18, np.float32), 16, "linear")
+    gray = Frame(Path("gray"), image=image, encoding=image.encoding)
     try:
         for _ in make_pairs(dataclasses.replace(recipe, size=None), Scene("gray", (gray,))):
             pass
@@ -98,7 +101,9 @@ def make_pairs(recipe: DatasetRecipe, scene: Scene) -> Iterator[Pair]:
 def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
     """Walk the source once: count, choose for ``limit``, fingerprint, find names that collide."""
     draws, keys = array.array("Q"), array.array("Q")
-    for scene in scenes_of(recipe, root):
+    for number, scene in enumerate(scenes_of(recipe, root)):
+        if not number:
+            _check_encoding(recipe, scene)
         keys.append(_key_hash(_key(scene.name)))
         if recipe.limit is not None:
             draws.append(draw(recipe.seed, "limit", scene.name))
@@ -120,6 +125,16 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
         recipe, None if root is None else Path(root), scenes, size, digest.hexdigest(), last,
         frozenset(found[counts > 1].tolist()),
     )  # fmt: skip
+
+
+def _check_encoding(recipe: DatasetRecipe, scene: Scene) -> None:
+    takes = catalog.load("pairing", recipe.pair).fact("TAKES")
+    if all(frame.encoding != takes for frame in scene.frames):
+        words = {"srgb": "display-encoded photographs", "linear": "light (RAW files, radiance maps, computed scenes)"}
+        raise RecipeError(
+            f"the pairing {recipe.pair} takes {words[takes]}, and the source {recipe.source} gives "
+            f"{words[scene.frames[0].encoding]}: choose another source or --pair"
+        )
 
 
 def scenes_of(recipe: DatasetRecipe, root: str | Path | None) -> Iterator[Scene]:

@@ -18,8 +18,9 @@ from exposurebench.cli import options
 @options.folder("--root", help="The source's folder; by default data/SOURCE.")
 @options.folder("--out", help="The data set's folder; by default datasets/ and a name made of the settings.")
 @click.option("--recipe", metavar="FILE|NAME", help="Read a recipe first; flags and --set come on top.")
-@click.option("--pair", metavar="NAME", help="How a scene becomes pairs; --tau alone means gamma_clip.")
+@click.option("--pair", metavar="NAME", help="How a scene becomes pairs; gamma_clip by default.")
 @click.option("--tau", metavar="T|A:B|T,T", help="Clip light above this threshold; A:B draws one per photograph.")
+@click.option("--ev", metavar="EV,EV", help="Render light at these exposures; alone it means --pair multi_ev.")
 @click.option("--size", type=int, help="Shrink the short side to so many pixels.")
 @click.option("--crop", type=click.Choice(["none", "center", "random"]), help="Cut a square.")
 @click.option("--split", metavar="RULE", help="official, train, val, test, or train=0.8,val=0.1,test=0.1.")
@@ -67,6 +68,8 @@ def make_dataset(
     document = read_recipe(recipe, "datasets") if recipe else {}
     document |= {"source": source} if source else {}
     document |= {key: value for key, value in {**flags, "format": file_format}.items() if value is not None}
+    if "ev" in document:
+        document.setdefault("pair", "multi_ev")
     if isinstance(document.get("tau"), str):
         document |= parse_settings([f"tau={document['tau']}"])
     resolved = dataset_recipe(document | parse_settings(settings))
