@@ -219,7 +219,9 @@ def build_item(shard: Shard) -> dict[str, Any]:
             over, under = badly_exposed_shares(first)
             numbers = {"overexposed": round(over, 6), "underexposed": round(under, 6)}
             if over + under > recipe.well_exposed:
-                return _rejection(name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers)
+                return _rejection(
+                    name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers
+                )
         failure = "not paired"
         pairs = make_pairs(recipe, scene)
         rows = store.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)

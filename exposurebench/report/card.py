@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exposurebench import tables
+from exposurebench import catalog, tables
 from exposurebench.color import HU2018, hls_saturation, weighted
 from exposurebench.dataset import Dataset, Row
 from exposurebench.files import write_json, write_text
@@ -28,8 +28,10 @@ MEASURED_PIXELS = 300_000_000
 """Pixels that are decoded for them, at most."""
 GRID = 65_536
 """Pixels of an image that are measured, at most."""
-CURVES = 4
-"""Thresholds that get a curve of their own."""
+CURVES = 5
+"""Thresholds or exposures that get a curve of their own."""
+STOPS = np.arange(-12, 8, 1 / 8)
+"""Where light is counted in: log2 of what is 1 in the target."""
 
 
 def write_card(dataset: Dataset) -> None:
@@ -51,7 +53,8 @@ def write_card(dataset: Dataset) -> None:
     figures.histogram_plot(card / "histograms.png", measured.scalars(), len(measured.input))
     if measured.transfer:
         closed = _closed_forms(dataset, measured.rows)
-        figures.transfer_plot(card / "transfer.png", measured.transfer, closed, len(measured.rows))
+        stops = None if dataset.gives == "srgb" else STOPS
+        figures.transfer_plot(card / "transfer.png", measured.transfer, closed, len(measured.rows), stops)
     write_json(dataset.folder / "croissant.json", croissant.describe(dataset, columns, [row for _, row in sample]))
     write_text(dataset.folder / "README.md", _readme(dataset, measured, min(SHOWN, len(sample))))
 
@@ -76,12 +79,17 @@ def _sample(dataset: Dataset) -> tuple[dict[str, list[str]], list[tuple[str, Row
 
 
 def _shown(dataset: Dataset, split: str, row: Row) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
-    given, target = dataset.read_input(split, row), dataset.read_target(split, row)
+    given, target = dataset.read_input(split, row), dataset.read(split, row, _shown_side(dataset))
     settings = ", ".join(
         _spelled(name, row[name]) for name in _settings(dataset) if row.get(name) not in (None, "", "0.0")
     )
     name = row["id"] if len(row["id"]) <= 60 else f"{row['id'][:57]}..."
     return thumbnail(given, *figures.CELL), thumbnail(target, *figures.CELL), f"{split}/{name}\n{settings}"
+
+
+def _shown_side(dataset: Dataset) -> str:
+    """What stands for the target where a display shows it."""
+    return "target" if dataset.gives == "srgb" else "preview"
 
 
 def _settings(dataset: Dataset) -> list[str]:
@@ -115,28 +123,52 @@ class _Measured:
 def _measure(dataset: Dataset, sample: Sequence[tuple[str, Row]]) -> _Measured:
     pixels = sum(2 * int(row["width"]) * int(row["height"]) for _, row in sample) / len(sample)
     sample = [sample[i] for i in spread(len(sample), max(SHOWN, int(MEASURED_PIXELS / pixels)))]
-    thresholds = {row.get("tau", "") for _, row in sample}
+    labels = _labels([row for _, row in sample])
     measured = _Measured()
-    for split, row in sample:
-        given, target = (_on_grid(read(split, row)) for read in (dataset.read_input, dataset.read_target))
+    for (split, row), label in zip(sample, labels, strict=True):
+        given, target = (_on_grid(dataset.read(split, row, side)) for side in ("input", _shown_side(dataset)))
         measured.input.append(scalars(given))
         measured.target.append(scalars(target))
         if given.shape == target.shape:
             measured.rows.append(row)
-            tau = row.get("tau", "")
-            label = f"measured, tau {float(tau):.3g}" if tau and len(thresholds) <= CURVES else "measured"
-            table = measured.transfer.setdefault(label, np.zeros((256, 256), np.int64))
-            table += np.bincount(target.ravel() * np.intp(256) + given.ravel(), minlength=1 << 16).reshape(256, 256)
-    measured.transfer = dict(sorted(measured.transfer.items()))
+            rows, size = target, 256
+            if dataset.gives != "srgb":
+                light = _thinned(dataset.read_target(split, row).pixels)
+                step = STOPS[1] - STOPS[0]
+                rows = (np.log2(light.clip(2.0 ** STOPS[0], None)) - STOPS[0]) // step
+                rows, size = rows.clip(0, len(STOPS) - 1).astype(np.intp), len(STOPS)
+            table = measured.transfer.setdefault(label, np.zeros((size, 256), np.int64))
+            table += np.bincount(rows.ravel() * np.intp(256) + given.ravel(), minlength=size * 256).reshape(-1, 256)
+    measured.transfer = dict(sorted(measured.transfer.items(), key=lambda item: _number_in(item[0])))
     return measured
+
+
+def _labels(rows: Sequence[Row]) -> list[str]:
+    """What each row's curve is called: by the setting that tells a few kinds of pairs apart."""
+    for name in ("tau", "ev", "crf"):
+        kinds = {row.get(name, "") for row in rows} - {""}
+        if 0 < len(kinds) <= CURVES and (len(kinds) > 1 or name == "tau"):
+            return [f"measured, {_spelled(name, row[name])}" for row in rows]
+    return ["measured"] * len(rows)
+
+
+def _number_in(label: str) -> tuple[float, str]:
+    try:
+        return float(label.rpartition(" ")[2]), label
+    except ValueError:
+        return 0.0, label
 
 
 def _on_grid(image: Image) -> NDArray[np.uint8]:
     """At most GRID pixels of an image, evenly spaced in both directions, as 8 bits."""
-    height, width = image.pixels.shape[:2]
-    step = math.ceil(math.sqrt(height * width / GRID))
-    pixels = image.pixels[min(step // 2, height - 1) :: step, min(step // 2, width - 1) :: step]
+    pixels = _thinned(image.pixels)
     return pixels if pixels.dtype == np.uint8 else quantize(Image(pixels, image.bit_depth).as_float(), 8)
+
+
+def _thinned(pixels: NDArray[Any]) -> NDArray[Any]:
+    height, width = pixels.shape[:2]
+    step = math.ceil(math.sqrt(height * width / GRID))
+    return pixels[min(step // 2, height - 1) :: step, min(step // 2, width - 1) :: step]
 
 
 def scalars(levels: NDArray[np.uint8]) -> tuple[float, float, float]:
@@ -205,7 +237,7 @@ def _front_matter(dataset: Dataset, total: int) -> dict[str, Any]:
 
 def _remarks(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
     """What a user of this data set should know before trusting a number made on it."""
-    remarks = []
+    remarks = list(getattr(catalog.load("pairing", dataset.recipe().pair).module, "REMARKS", ()))
     if dataset.recipe().pair.partition("/")[0] == "gamma_clip":
         transfers, forms = ({row[name] for row in rows} for name in ("transfer", "form"))
         names = " and ".join(f"`{name}`" for name in sorted(transfers))

@@ -26,8 +26,8 @@ MEANINGS = {
     "saturation": "mean of S (HLS)",
 }
 INPUT, TARGET = "#e69f00", "#1f3a5f"
-_INKS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7")
-_DASHES = ((0, (5, 2)), (0, (8, 2, 1, 2)), (0, (1, 1)), (0, (3, 3)))
+_INKS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00")
+_DASHES = ((0, (5, 2)), (0, (8, 2, 1, 2)), (0, (1, 1)), (0, (3, 3)), (0, (6, 1, 1, 1)))
 _FEWEST = 20
 """A level that fewer pixels have is not plotted."""
 
@@ -58,24 +58,32 @@ def contact_sheet(path: Path, pairs: Sequence[tuple[NDArray[np.uint8], NDArray[n
 
 
 def transfer_plot(
-    path: Path, counts: Mapping[str, NDArray[np.int64]], closed: Sequence[tuple[float, Transfer]], pairs: int
+    path: Path,
+    counts: Mapping[str, NDArray[np.int64]],
+    closed: Sequence[tuple[float, Transfer]],
+    pairs: int,
+    stops: NDArray[np.float64] | None = None,
 ) -> None:
     """What the input shows where the target shows a level: measured mean and 5-95 % band, and the formula.
 
     Args:
         path: the file.
-        counts: by label, how many pixels have (target level, input level), ``(256, 256)``.
+        counts: by label, how many pixels have (target level or stop, input level), ``(256 or len(stops), 256)``.
         closed: the thresholds and transfers whose closed form is drawn on top.
         pairs: how many pairs were measured.
+        stops: log2 of the target's light, where the target is light.
     """
     levels = np.arange(256)
+    places = levels if stops is None else stops
     with matplotlib.style.context("default"):
         figure = Figure(figsize=(7.2, 6.2), dpi=DPI, layout="constrained")
         axes = figure.add_subplot(
-            xlabel="target level", ylabel="input level", xlim=(0, 255), ylim=(0, 262),
+            xlabel="target level" if stops is None else "light of the target, stops from 1 (log2)",
+            ylabel="input level", xlim=(places[0], places[-1]), ylim=(0, 262),
             title=f"From target to input, measured on {pairs} pairs",
         )  # fmt: skip
-        axes.plot([0, 255], [0, 255], color="0.8", linewidth=1, label="unchanged")
+        if stops is None:
+            axes.plot([0, 255], [0, 255], color="0.8", linewidth=1, label="unchanged")
         for (label, table), ink in zip(counts.items(), _INKS, strict=False):
             seen = table.sum(1)
             known = seen >= _FEWEST
@@ -84,17 +92,18 @@ def transfer_plot(
             mean = table @ levels / np.maximum(seen, 1)
             for values in (low, high, mean):
                 values[~known] = np.nan
-            axes.fill_between(levels, low, high, color=ink, alpha=0.3, linewidth=0)
-            axes.plot(levels, mean, color=ink, linewidth=5, alpha=0.8, label=f"{label}: mean, band 5\N{EN DASH}95 %")
+            axes.fill_between(places, low, high, color=ink, alpha=0.3, linewidth=0)
+            axes.plot(places, mean, color=ink, linewidth=5, alpha=0.8, label=f"{label}: mean, band 5\N{EN DASH}95 %")
         for (tau, transfer), dash in zip(closed, _DASHES, strict=False):
             curve = 255 * overexpose(levels / 255, tau, transfer)
             axes.plot(levels, curve, color="black", linewidth=1.2, linestyle=dash, label=f"closed form, tau {tau:.3g}")
-        axes.set_xticks(range(0, 256, 51))
         axes.set_yticks(range(0, 256, 51))
-        axes.set_aspect("equal")
+        if stops is None:
+            axes.set_xticks(range(0, 256, 51))
+            axes.set_aspect("equal")
         axes.grid(color="0.92")
         axes.set_axisbelow(True)
-        axes.legend(loc="lower right", fontsize=9, framealpha=0.95)
+        axes.legend(loc="lower right" if stops is None else "upper left", fontsize=9, framealpha=0.95)
         _save(figure, path)
 
 
