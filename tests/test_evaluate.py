@@ -6,11 +6,12 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from exposurebench import tables
 from exposurebench.checkpoint import Checkpoint, save_checkpoint
-from exposurebench.dataset import load_dataset
+from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
 from exposurebench.evaluate import evaluate, read_result, write_result
 from exposurebench.models.small_cnn import network
-from exposurebench.predict import open_method, predict, predict_dataset
+from exposurebench.predict import Brackets, open_method, predict, predict_dataset
+from exposurebench.report.summary import as_text
 
 
 def test_psnr_is_scikit_images_on_what_a_file_holds(samples: Path) -> None:
@@ -80,6 +81,52 @@ def test_training_targets_come_from_the_train_split_alone(samples: Path, trainab
         evaluate("baseline:histogram_match", samples, metrics=["psnr"])
     other = evaluate("baseline:histogram_match", samples, training=trainable, metrics=["psnr"])
     assert other.document["method"]["training_targets"]["pixels"] == load_dataset(trainable).pixels
+
+
+def test_a_bracket_is_every_input_of_the_scene_darkest_first(trainable: Path) -> None:
+    dataset = load_dataset(trainable)
+    brackets = Brackets(dataset, "test")
+    for row in dataset.rows("test"):
+        frames = brackets.frames(row["scene"])
+        assert [frame.exposure_ev for frame in frames] == pytest.approx([0, np.log2(1 / 0.7), np.log2(1 / 0.4)])
+        shown = [np.array_equal(frame.pixels, dataset.read_input("test", row).as_float()) for frame in frames]
+        assert shown == [frame.exposure_ev == row["exposure_ev"] for frame in frames]
+
+
+@pytest.mark.parametrize("name", ["mertens", "merge_reinhard"])
+def test_baselines_that_see_the_frames(trainable: Path, tmp_path: Path, name: str) -> None:
+    result = evaluate(f"baseline:{name}", trainable, metrics=["psnr"])
+    assert result.document["method"]["needs"] == ["frames"]
+    assert result.document["method"]["oracle"] is True
+    assert "told the scene's other exposures" in as_text(result)
+    assert (result.per_image.groupby("scene")["psnr"].nunique() == 1).all(), "one bracket gives one picture"
+    dataset = load_dataset(trainable)
+    predict_dataset(open_method(f"baseline:{name}", brackets=Brackets(dataset, "test")), trainable, "test", tmp_path)
+    again = evaluate(None, trainable, predictions=tmp_path, metrics=["psnr"])
+    assert again.per_image.equals(result.per_image)
+    first = evaluate(f"baseline:{name}", trainable, metrics=["psnr"], limit=1)
+    assert first.per_image["psnr"][0] == result.per_image["psnr"][0], "a limit takes rows away, not frames"
+
+
+def test_the_frames_of_a_scene_are_read_once(trainable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, original = [], Dataset.read_input
+
+    def counted(self: Dataset, split: str, row: dict) -> object:
+        read.append(row["id"])
+        return original(self, split, row)
+
+    monkeypatch.setattr(Dataset, "read_input", counted)
+    pairs = len(evaluate("baseline:mertens", trainable, metrics=["psnr"], workers=1).per_image)
+    assert len(read) == 2 * pairs, "each input once as an input and once as a frame"
+
+
+def test_a_scene_of_one_exposure_is_no_bracket(samples: Path, trainable: Path) -> None:
+    with pytest.raises(InputError, match=r"has one exposure of '.*make-dataset --tau 0.2,0.5,1") as caught:
+        evaluate("baseline:mertens", samples, metrics=["psnr"])
+    assert "\n" not in str(caught.value)
+    with pytest.raises(MissingError, match="baseline:merge_reinhard needs a scene's other exposures"):
+        open_method("baseline:merge_reinhard")
+    evaluate("baseline:identity", samples, metrics=["psnr"])
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,19 @@ def test_levels_do_not_wrap():
     assert psnr(prediction, target).item() == pytest.approx(10 * math.log10(255**2 * 6 / 65535), abs=0.05)
 
 
+def test_paper_2s_reference_is_the_wrap():
+    """Uniform 8-bit differences squared in 8 bits have the mean 105.5, whatever the pictures: 27.898 dB."""
+    differences = torch.arange(256, dtype=torch.uint8)
+    wrapped = (differences * differences).double().mean().item()
+    assert wrapped == 105.5
+    assert 10 * math.log10(255**2 / wrapped) == pytest.approx(27.898, abs=5e-4)
+    # the same pictures, differences 0 to 255 above black, as we score them
+    prediction = (differences.double() / 255).view(1, 1, 16, 16).expand(1, 3, 16, 16)
+    right = 10 * math.log10(255**2 / (differences.double() ** 2).mean().item())
+    assert right == pytest.approx(4.763, abs=5e-4)
+    assert psnr(prediction, torch.zeros_like(prediction)).item() == pytest.approx(right, abs=1e-12)
+
+
 def test_agrees_with_scikit_image(images, noise):
     prediction = (images + 0.05 * noise).clamp(0, 1)
     for i, score in enumerate(psnr(prediction, images)):
