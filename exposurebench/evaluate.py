@@ -99,7 +99,12 @@ def evaluate(
     opened = load_dataset(dataset)
     rows = opened.rows(split)[:limit]
     for metric in metrics:
-        catalog.load("metrics", metric)
+        takes = catalog.load("metrics", metric).fact("TAKES")
+        if takes != opened.gives:
+            raise InputError(
+                f"{metric} takes {takes} images and the targets of {opened.name} are {opened.gives}: choose metrics that "
+                f"take {opened.gives} with --metric (exposurebench metrics lists them)"
+            )
     method = _method(what, predictions, name, opened, split, training, settings, device, rows)
     per_image = pd.DataFrame(_scored(method, opened, split, rows, metrics, workers))
     if per_image["unchanged"].all():

@@ -1,0 +1,163 @@
+"""How a scene becomes pairs, one way a file; what the ways share is here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exposurebench.camera import Camera, draw_camera, expose
+from exposurebench.color import REC709, weighted
+from exposurebench.images import Image
+from exposurebench.scene import Scene
+from exposurebench.tonemapping import white_level
+
+Scale = Literal["auto", "none", "gray", "white"]
+"""What light is 1: ``none`` as the file has it, ``gray`` the geometric mean of the luminance at 0.18, ``white`` the
+brightest channel of 95 % of the pixels at or below 1; ``auto`` is ``none`` for RAW, where the sensor's limit is 1, and
+else ``gray``."""
+MIDDLE_GRAY = 0.18
+
+
+def numbers(name: str, value: float | str | list[float]) -> list[float]:
+    """One number, a list of them, or ``"-1.5,0,1.5"``.
+
+    Raises:
+        ValueError: something is no number, is not finite, or stands there twice.
+
+    >>> numbers("ev", "-1.5,0")
+    [-1.5, 0.0]
+    """
+    values = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    try:
+        found = [float(v) for v in values]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a number or a list of numbers, not {value!r}") from error
+    if not found or len(set(found)) < len(found) or not all(math.isfinite(v) for v in found):
+        raise ValueError(f"{name} {value!r} names a number twice, none at all, or one that is not finite")
+    return found
+
+
+def texts(name: str, value: str | list[str]) -> list[str]:
+    """One text or a list of them.
+
+    Raises:
+        ValueError: one is empty, or stands there twice.
+    """
+    found = [value] if isinstance(value, str) else list(value)
+    if not found or not all(found) or len(set(found)) < len(found):
+        raise ValueError(f"{name} {value!r} names something twice or nothing at all")
+    return found
+
+
+def pair_name(*parts: str) -> str:
+    """Parts of a name that files can have, those that are empty left out.
+
+    >>> pair_name("", "ev-1.5", "sqrt")
+    'ev-1p5_sqrt'
+    """
+    return "_".join(part.removesuffix(".0").replace(".", "p") for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Render:
+    """One exposure of a scene's light through a camera.
+
+    Attributes:
+        name: tells it apart from the scene's other renders.
+        image: what the camera wrote.
+        light: ``(H, W, 3)``, scaled, before the exposure: the same array for every render of a frame.
+        ev: the exposure.
+        camera: what it went through.
+        settings: everything that makes it again.
+        facts: what else is known of it.
+    """
+
+    name: str
+    image: Image
+    light: NDArray[np.float32]
+    ev: float
+    camera: Camera
+    settings: dict[str, Any]
+    facts: dict[str, Any]
+
+
+def renders(
+    scene: Scene,
+    what: str,
+    *,
+    ev: float | str | list[float],
+    crf: str | list[str],
+    scale: Scale,
+    noise_signal: float | str,
+    noise_constant: float | str,
+    jpeg_quality: int | str | None,
+    seed: int,
+) -> Iterator[Render]:
+    """Every frame of a scene at every exposure through every response.
+
+    Args:
+        scene: frames of linear light, read already; those with a role are passed over.
+        what: the pairing, for messages.
+        ev: relative exposures, plus is brighter.
+        crf: camera response functions; what one leaves open is drawn once per frame.
+        scale: what light is 1 at 0 EV.
+        noise_signal: see :func:`exposurebench.camera.draw_camera`.
+        noise_constant: see there.
+        jpeg_quality: see there.
+        seed: for what is drawn.
+
+    Raises:
+        ValueError: a setting out of its range, or a frame that holds no linear light.
+    """
+    exposures, curves = numbers("ev", ev), texts("crf", crf)
+    taken = [frame for frame in scene.frames if not frame.role]
+    if not taken:
+        raise ValueError(f"{what} found only finished pictures in {scene.name!r}: expected light (linear)")
+    for number, frame in enumerate(taken):
+        if frame.pixels.encoding != "linear":
+            raise ValueError(f"{what} takes linear images, not {frame.pixels.encoding}")
+        light, gain, used = scaled(frame.pixels, scale)
+        for curve in curves:
+            camera = draw_camera(
+                crf=curve, noise_signal=noise_signal, noise_constant=noise_constant, jpeg_quality=jpeg_quality,
+                seed=(seed, number),
+            )  # fmt: skip
+            for exposure in exposures:
+                image, facts = expose(light, camera, ev=exposure, seed=(seed, number))
+                yield Render(
+                    pair_name(
+                        f"frame{number}" if len(taken) > 1 else "",
+                        f"ev{exposure!r}" if len(exposures) > 1 else "",
+                        curve.partition(":")[0] if len(curves) > 1 else "",
+                    ),
+                    image, light, exposure, camera,
+                    settings={"ev": exposure, "scale": used, **camera.settings(), "seed": seed},
+                    facts={"exposure_ev": exposure, "gain": gain, **facts},
+                )  # fmt: skip
+
+
+def scaled(image: Image, scale: Scale) -> tuple[NDArray[np.float32], float, Scale]:
+    """Light in units of what is 1.
+
+    Returns:
+        The scaled light ``(H, W, 3)``, the factor, and the scale that ``auto`` meant.
+
+    Raises:
+        ValueError: an unknown scale.
+    """
+    if scale not in get_args(Scale):
+        raise ValueError(f"scale must be one of {', '.join(get_args(Scale))}, not {scale!r}")
+    used: Scale = scale if scale != "auto" else "none" if image.saturated is not None else "gray"
+    gain = 1.0
+    if used == "white":
+        gain = 1 / white_level(image.pixels)
+    elif used == "gray":
+        luminance: NDArray[Any] = weighted(*np.moveaxis(image.pixels, 2, 0), REC709)
+        lit = luminance[luminance > 0].astype(np.float64)
+        gain = MIDDLE_GRAY / math.exp(np.log(lit).mean()) if lit.size else 1.0
+    return image.pixels if gain == 1 else image.pixels * np.float32(gain), float(np.float32(gain)), used
