@@ -2,7 +2,10 @@
 
 import itertools
 import math
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -433,6 +436,37 @@ def test_wrong_bytes_are_refused_in_silence(capfd: pytest.CaptureFixture[str]) -
     damaged = data[:-300] + bytes(200) + data[-100:]
     refused(damaged, "is damaged: ")
     assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_that_a_codec_prints_gets_through(tmp_path: Path) -> None:
+    """JPEG 2000's prints through C's buffers, which end up in whatever the process writes."""
+    (tmp_path / "a.exr").write_bytes(SMALL["jpeg-2000"])
+    code = """
+import io, sys
+import OpenEXR
+from exposurebench.errors import ImageError
+from exposurebench.images.radiance import read_radiance
+
+data = open(sys.argv[1], "rb").read()
+for place in range(500, len(data), 3):
+    damaged = data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
+    try:
+        if sys.argv[2] == "bare":
+            OpenEXR.File(io.BytesIO(damaged), num_threads=0)
+        else:
+            read_radiance(damaged, 10**6)
+    except (ImageError, RuntimeError):
+        pass
+print("done")
+"""
+    outputs = {}
+    for way in ("bare", "ours"):
+        command = [sys.executable, "-c", code, str(tmp_path / "a.exr"), way]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, check=True)
+        outputs[way] = done.stdout.decode()
+    assert "ojph" in outputs["bare"], "there is something to keep quiet"
+    assert outputs["ours"] == "done\n"
 
 
 def patched(data: bytes, name: str, value: bytes) -> bytes:
