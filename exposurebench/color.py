@@ -151,7 +151,7 @@ def rgb_to_xyz(primaries: Primaries = REC709_PRIMARIES) -> NDArray[np.float64]:
     [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
     """
     columns = np.array([(x, y, 1 - x - y) for x, y in primaries[:3]]).T
-    if abs(np.linalg.det(columns)) > 1e-9:
+    if np.isfinite(primaries).all() and abs(np.linalg.det(columns)) > 1e-9:
         matrix: NDArray[np.float64] = columns * np.linalg.solve(columns, _white_to_xyz(primaries.white))
         if abs(np.linalg.det(matrix)) > 1e-9:
             return matrix
@@ -179,7 +179,7 @@ def adapt_white(source: Chromaticity, target: Chromaticity) -> NDArray[np.float6
         raise ValueError(
             f"the white x, y = {source[0]:g}, {source[1]:g} cannot be adapted to {target[0]:g}, {target[1]:g}"
         )
-    matrix: NDArray[np.float64] = np.linalg.solve(_BRADFORD, (cones[1] / cones[0])[:, None] * _BRADFORD)
+    matrix: NDArray[np.float64] = np.linalg.inv(_BRADFORD) @ ((cones[1] / cones[0])[:, None] * _BRADFORD)
     return matrix
 
 
@@ -200,13 +200,13 @@ def to_rec709(primaries: Primaries, neutral: Chromaticity | None = None) -> NDAr
     True
     """
     adapted = adapt_white(neutral or primaries.white, REC709_PRIMARIES.white) @ rgb_to_xyz(primaries)
-    matrix: NDArray[np.float64] = np.linalg.solve(rgb_to_xyz(), adapted)
+    matrix: NDArray[np.float64] = np.linalg.inv(rgb_to_xyz()) @ adapted
     return matrix
 
 
 def _white_to_xyz(white: Chromaticity) -> NDArray[np.float64]:
     x, y = white
-    if not y > 0:
+    if not (y > 0 and np.isfinite(white).all()):
         raise ValueError(f"the white x, y = {x:g}, {y:g} has no luminance")
     return np.array([x / y, 1.0, (1 - x - y) / y])
 

@@ -112,3 +112,71 @@ def test_saturation_is_that_of_the_standard_library(rgb: tuple[float, float, flo
 def test_saturation_is_that_of_opencv() -> None:
     expected = cv2.cvtColor(np.float32(RGB.T[None]), cv2.COLOR_RGB2HLS)[0, :, 2]
     np.testing.assert_allclose(color.hls_saturation(*RGB), expected, atol=1e-4)
+
+
+# ------------------------------------------------------------------------------------ primaries and whites
+
+
+def test_the_matrix_of_rec709_is_the_published_one() -> None:
+    """The fractions are those of CSS Color Module Level 4; the standard itself (IEC 61966-2-1) gives four digits."""
+    published = [
+        [506752 / 1228815, 87881 / 245763, 12673 / 70218],
+        [87098 / 409605, 175762 / 245763, 12673 / 175545],
+        [7918 / 409605, 87881 / 737289, 1001167 / 1053270],
+    ]
+    np.testing.assert_allclose(color.rgb_to_xyz(), published, rtol=1e-13)
+    standard = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    np.testing.assert_allclose(color.rgb_to_xyz(), standard, atol=5e-5)
+    np.testing.assert_allclose(color.rgb_to_xyz()[1], color.REC709, atol=5e-5)
+
+
+def test_the_matrix_of_rec2020_is_the_published_one() -> None:
+    rec2020 = color.Primaries((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), (0.3127, 0.3290))
+    np.testing.assert_allclose(color.rgb_to_xyz(rec2020)[1], (0.2627, 0.6780, 0.0593), atol=5e-5)  # ITU-R BT.2020
+    to_709 = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]  # ITU-R BT.2087
+    np.testing.assert_allclose(color.to_rec709(rec2020), to_709, atol=5e-5)
+
+
+def test_xyz_is_itself() -> None:
+    np.testing.assert_allclose(color.rgb_to_xyz(color.XYZ_PRIMARIES), np.eye(3), atol=1e-15)
+
+
+def test_bradford_is_the_published_one() -> None:
+    d50_to_d65 = [
+        [0.9555766, -0.0230393, 0.0631636],
+        [-0.0282895, 1.0099416, 0.0210077],
+        [0.0122982, -0.020483, 1.3299098],
+    ]
+    d50, d65 = (0.34567, 0.35850), (0.31271, 0.32902)
+    np.testing.assert_allclose(color.adapt_white(d50, d65), d50_to_d65, atol=5e-4)  # Lindbloom, whites of ASTM E308
+    np.testing.assert_allclose(color.adapt_white(d50, d65) @ color.adapt_white(d65, d50), np.eye(3), atol=1e-12)
+
+
+@given(
+    st.tuples(*[st.floats(0.2, 0.45)] * 2),
+    st.sampled_from([((0.7347, 0.2653), (0.0, 1.0), (0.0001, -0.077)), ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06))]),
+)
+def test_white_goes_to_white(white: tuple[float, float], corners: Any) -> None:
+    matrix = color.to_rec709(color.Primaries(*corners, white))
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-9)
+    neutral = np.linalg.solve(color.rgb_to_xyz(color.Primaries(*corners, white)), color.rgb_to_xyz().sum(axis=1))
+    seen = color.to_rec709(color.Primaries(*corners, white), neutral=(0.3127, 0.3290)) @ neutral
+    np.testing.assert_allclose(seen, 1, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "primaries",
+    [
+        color.Primaries((0.3, 0.3), (0.3, 0.3), (0.3, 0.3), (0.3, 0.3)),
+        color.Primaries((0.1, 0.1), (0.2, 0.2), (0.3, 0.3), (0.3127, 0.3290)),
+        color.REC709_PRIMARIES._replace(white=(0.3, 0.0)),
+        color.REC709_PRIMARIES._replace(white=(0.64, 0.33)),
+        color.REC709_PRIMARIES._replace(white=(float("nan"), 0.3)),
+    ],
+    ids=["one-point", "one-line", "dark-white", "white-on-red", "nan"],
+)
+def test_primaries_that_span_no_space(primaries: color.Primaries) -> None:
+    with pytest.raises(ValueError, match=r"span no colour space|has no luminance"):
+        color.rgb_to_xyz(primaries)
+    with pytest.raises(ValueError, match=r"span no colour space|has no luminance|cannot be adapted"):
+        color.to_rec709(primaries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import math
 import os
@@ -108,16 +109,27 @@ def _decoded(data: bytes, index: int, parts: list[Part]) -> dict[str, NDArray[An
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[io.StringIO]:
-    """What the binding prints goes into a text, what the library beneath it prints goes nowhere."""
+    """What the binding prints goes into a text, what the libraries beneath it print goes nowhere.
+
+    They print into both of C's streams, whose buffers are emptied on the way in and out.
+    """
     with _GATE, contextlib.redirect_stdout(io.StringIO()) as said, contextlib.ExitStack() as back:
-        with contextlib.suppress(OSError):  # a process without a standard error has nothing to keep quiet
-            kept = os.dup(2)
-            back.callback(os.close, kept)
-            back.callback(os.dup2, kept, 2)
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            back.callback(os.close, nowhere)
-            os.dup2(nowhere, 2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        back.callback(os.close, nowhere)
+        _flush()
+        for stream in (1, 2):
+            with contextlib.suppress(OSError):  # a process without it has nothing to keep quiet
+                kept = os.dup(stream)
+                back.callback(os.close, kept)
+                back.callback(os.dup2, kept, stream)
+                os.dup2(nowhere, stream)
+        back.callback(_flush)
         yield said
+
+
+def _flush() -> None:
+    if os.name == "posix":
+        ctypes.CDLL(None).fflush(None)
 
 
 def _one_line(text: str) -> str:

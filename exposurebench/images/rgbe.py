@@ -155,8 +155,11 @@ def _scan_lines(data: bytes, position: int, count: int, length: int) -> Iterator
     """The bytes of every scan line, channel after channel, in pieces; fewer, or an IndexError, where the file ends."""
     mark = bytes((2, 2, length >> 8, length & 255)) if length in _RUN_LENGTHS else None
     for number in range(count):
-        if mark is None or data[position : position + 4] != mark:
-            if mark is not None and data[position : position + 2] == mark[:2] and data[position + 2] < 128:
+        first = data[position : position + 4]
+        if len(first) < 4:
+            raise IndexError
+        if first != mark:
+            if mark is not None and first[:2] == mark[:2] and first[2] < 128:
                 raise ImageError(f"is damaged: scan line {number} has the mark of another length")
             line, position = _old_scan_line(data, position, length)
             yield line.T.tobytes()
