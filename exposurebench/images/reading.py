@@ -26,11 +26,8 @@ from numpy.typing import NDArray
 
 from exposurebench.errors import ImageError
 from exposurebench.images import profiles
-from exposurebench.images.image import Image
+from exposurebench.images.image import BYTE_LIMIT, PIXEL_LIMIT, Image
 
-PIXEL_LIMIT = 200_000_000
-"""Larger images are refused from their header, before anything is decoded."""
-BYTE_LIMIT = 2 << 30
 RAW_SUFFIXES = frozenset(
     {
         *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw"),
