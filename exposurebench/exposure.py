@@ -1,7 +1,7 @@
 """Exposure arithmetic: clipping in light, its inverse, thresholds, and what counts as well exposed.
 
 Arrays or tensors alike, through operators only. ``exposure_ev`` is positive for brighter (the opposite
-sign of APEX's EV): clipping the light at ``tau`` and rescaling brightens by ``log2(1 / tau)`` EV.
+sign of APEX's EV, which is a setting of the camera for a given light): clipping the light at ``tau`` and rescaling brightens by ``log2(1 / tau)`` EV.
 """
 
 from __future__ import annotations
@@ -23,6 +23,27 @@ def exposure_ev(tau: float) -> float:
     1.0
     """
     return math.log2(1 / _checked(tau))
+
+
+def camera_exposure_ev(time_s: float, iso: float, f_number: float) -> float:
+    """How much light a photograph records of a given scene, in EV: ``log2(t * S / N ** 2)``.
+
+    Twice the time or the sensitivity is +1 EV; only differences between frames of one camera mean light.
+
+    Args:
+        time_s: exposure time in seconds.
+        iso: sensitivity (ISO 12232).
+        f_number: the aperture's number.
+
+    Raises:
+        ValueError: one of them is not a positive, finite number.
+
+    >>> camera_exposure_ev(1 / 50, 200, 2.0)
+    0.0
+    """
+    if not all(0 < value < math.inf for value in (time_s, iso, f_number)):
+        raise ValueError(f"time, ISO and f-number must be positive and finite, not {time_s}, {iso}, {f_number}")
+    return math.log2(time_s * iso / f_number**2)
 
 
 def display_threshold(tau: float, transfer: Transfer = "gamma22") -> float:

@@ -11,6 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+PIXEL_LIMIT = 200_000_000
+"""Larger images are refused from their header, before anything is decoded."""
+BYTE_LIMIT = 2 << 30
+
 Encoding = Literal["srgb", "linear", "nits"]
 """``srgb``: display-encoded, [0, 1]; ``linear``: relative light; ``nits``: absolute light in cd/m2."""
 

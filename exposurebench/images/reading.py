@@ -26,12 +26,10 @@ from numpy.typing import NDArray
 
 from exposurebench.errors import ImageError
 from exposurebench.images import profiles
-from exposurebench.images.image import Encoding, Image
+from exposurebench.images.image import BYTE_LIMIT, PIXEL_LIMIT, Encoding, Image
 from exposurebench.images.radiance import read_radiance
+from exposurebench.images.raw import read_raw
 
-PIXEL_LIMIT = 200_000_000
-"""Larger images are refused from their header, before anything is decoded."""
-BYTE_LIMIT = 2 << 30
 RAW_SUFFIXES = frozenset(
     {
         *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw"),
@@ -66,7 +64,8 @@ def read_image(path: str | Path, *, encoding: Encoding = "srgb", pixel_limit: in
 
     Args:
         path: for ``srgb`` a JPEG, PNG, TIFF, WebP, BMP or GIF (first picture), for ``linear`` an OpenEXR file
-            or a Radiance picture (.hdr), by content.
+            or a Radiance picture (.hdr), by content, and a RAW file, by name (as the camera set it; see
+            :func:`exposurebench.images.raw.read_raw` for more).
         encoding: ``srgb`` for display values, ``linear`` for light; a file of the other kind is refused.
         pixel_limit: refuse larger images, from the header.
 
@@ -90,12 +89,13 @@ def read_image(path: str | Path, *, encoding: Encoding = "srgb", pixel_limit: in
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"cannot be opened ({error.strerror})") from error
-    kind = _kind(data)
-    if path.suffix.lower() in RAW_SUFFIXES:
-        what = (
-            "JPEG data under a RAW name: rename it to .jpg" if kind == "jpeg" else "a RAW file, which is not read yet"
-        )
-        raise ImageError(f"is {what}")
+    raw = path.suffix.lower() in RAW_SUFFIXES
+    kind = "" if raw and not data.startswith(b"\xff\xd8\xff") else _kind(data)
+    if raw:
+        if encoding == "linear":
+            return read_raw(data, pixel_limit=pixel_limit)
+        what = "JPEG data under a RAW name: rename it to .jpg"
+        raise ImageError(f"is {what if kind == 'jpeg' else 'a RAW file: expected a display-encoded 8 or 16-bit image'}")
     if kind in ("OpenEXR", "Radiance HDR"):
         if encoding == "linear":
             return read_radiance(data, pixel_limit)

@@ -127,8 +127,9 @@ def renders(
                 crf=curve, noise_signal=noise_signal, noise_constant=noise_constant, jpeg_quality=jpeg_quality,
                 seed=(seed, number),
             )  # fmt: skip
+            settings = {name: value for name, value in camera.settings.items() if name != "bit_depth"}
             for exposure in exposures:
-                image, facts = expose(light, camera, ev=exposure, seed=(seed, number))
+                image = expose(light, camera, ev=exposure, seed=(seed, number))
                 yield Render(
                     pair_name(
                         f"frame{number}" if len(taken) > 1 else "",
@@ -136,8 +137,8 @@ def renders(
                         curve.partition(":")[0] if len(curves) > 1 else "",
                     ),
                     image, light, exposure, camera,
-                    settings={"ev": exposure, "scale": used, **camera.settings(), "seed": seed},
-                    facts={"exposure_ev": exposure, "gain": gain, **facts},
+                    settings={"ev": exposure, "scale": used, **settings, "seed": seed},
+                    facts={"exposure_ev": exposure, "gain": gain, **image.facts},
                 )  # fmt: skip
 
 

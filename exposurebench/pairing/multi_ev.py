@@ -73,9 +73,9 @@ def multi_ev(
         scene, "multi_ev", ev=ev, crf=crf, scale=scale, noise_signal=noise_signal, noise_constant=noise_constant,
         jpeg_quality=jpeg_quality, seed=seed,
     ):  # fmt: skip
-        key = (id(render.light), str(render.camera.crf))
+        key = (id(render.light), render.camera.curve.text)
         if finished is None and key not in plain:
-            plain[key] = expose(render.light, Camera(render.camera.crf))[0]
+            plain[key] = expose(render.light, Camera(render.camera.curve))
         picture = plain[key] if finished is None else finished
         if picture.pixels.shape != render.image.pixels.shape:
             raise ValueError(

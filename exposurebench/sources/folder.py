@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from exposurebench.errors import InputError, MissingError
@@ -34,7 +34,9 @@ def folder(root: str | Path, *, license: str = LICENSE) -> Iterator[Scene]:  # n
     yield from tree(root, license, "photographs", "srgb")
 
 
-def tree(root: str | Path, terms: str, what: str, encoding: Encoding) -> Iterator[Scene]:
+def tree(
+    root: str | Path, terms: str, what: str, encoding: Encoding, suffixes: Collection[str] | None = None
+) -> Iterator[Scene]:
     """Every file below a folder as a scene of one frame, in the order of their names.
 
     Args:
@@ -42,6 +44,7 @@ def tree(root: str | Path, terms: str, what: str, encoding: Encoding) -> Iterato
         terms: the licence of the files.
         what: they are, for the message.
         encoding: what their numbers stand for.
+        suffixes: pass over files of other names (in lower case, with the dot).
 
     Raises:
         MissingError: there is no such folder.
@@ -51,7 +54,8 @@ def tree(root: str | Path, terms: str, what: str, encoding: Encoding) -> Iterato
     if not root.is_dir():
         raise MissingError(f"no folder {str(root)!r}: give the {what}' folder with --root")
     for path in walk(root):
-        yield Scene(scene_name(path, root), (Frame(path, encoding=encoding),), license=terms)
+        if suffixes is None or path.suffix.lower() in suffixes:
+            yield Scene(scene_name(path, root), (Frame(path, encoding=encoding),), license=terms)
 
 
 def walk(root: Path) -> Iterator[Path]:
