@@ -102,6 +102,8 @@ class Pair:
         settings: every setting, drawn ones included: they rebuild the pair. Numbers, strings, booleans.
         facts: what else the manifest says of the pair (the clipped share, ...).
         radiance: the light between the two, where the pair is a triplet (paper 4).
+        shared_names: by side, what tells an image that pairs may share from the scene's others of that side;
+            nothing where the scene has one.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Pair:
     settings: Mapping[str, Any]
     facts: Mapping[str, Any] = field(default_factory=dict)
     radiance: Image | None = None
+    shared_names: Mapping[str, str] = field(default_factory=dict)
 
     def sides(self) -> dict[str, Image]:
         """Its images by name, in the order of the manifest's columns."""

@@ -20,6 +20,7 @@ from exposurebench.recipe import DatasetRecipe
 from exposurebench.scene import Pair
 from exposurebench.tonemapping import preview
 
+LARGEST_HALF = 65504.0
 REJECTED_COLUMNS = ("source", "reason", "overexposed", "underexposed")
 
 
@@ -29,52 +30,59 @@ def write_pairs(
     """Write the pairs of one scene and give their manifest rows; an image that pairs share is written once.
 
     An image whose pixels are those of a file is written as that file's own bytes. Light is written as
-    half-float OpenEXR, and light to be predicted has an 8-bit preview besides.
+    half-float OpenEXR, and light to be predicted has an 8-bit preview besides. A scene whose pairs cannot all
+    be made leaves nothing.
     """
     rows: list[Row] = []
     shared: dict[int, tuple[Image, Row, str]] = {}  # the image is held, so that its id stays its own
-    for pair in pairs:
-        stem = f"{key}-{pair.name}" if pair.name else key
-        names: Row = {}
-        hashes: Row = {}
-        pixels = []
-        for side, image in pair.sides().items():
-            if id(image) not in shared:
-                first = side != "input" and not any(side in columns for _, columns, _ in shared.values())
-                place = f"{below}{key if first else stem}"
-                columns, found = _write(f"{folder}/{split}", side, place, image, recipe)
-                shared[id(image)] = (image, {side: "", **columns}, found)
-            _, columns, found = shared[id(image)]
-            names |= {name: value for name, value in columns.items() if name.endswith(("_file_name", "_exr"))}
-            hashes |= {name: value for name, value in columns.items() if name.endswith("_sha256")}
-            pixels.append(found)
-        height, width = pair.input.pixels.shape[:2]
-        rows.append(
-            {
-                **names,
-                "id": stem,
-                **pair.settings,
-                **pair.facts,
-                **hashes,
-                "width": width,
-                "height": height,
-                "bit_depth": pair.input.bit_depth,
-                "_pixels": " ".join(pixels),
-            }
-        )
+    taken: set[str] = set()
+    try:
+        for pair in pairs:
+            stem = f"{key}-{pair.name}" if pair.name else key
+            columns: Row = {}
+            pixels = []
+            for side, image in pair.sides().items():
+                if id(image) not in shared:
+                    name = stem if side == "input" else "-".join(filter(None, (key, pair.shared_names.get(side))))
+                    place = f"{side}/{below}{stem if f'{side}/{below}{name}' in taken else name}"
+                    taken.add(place)
+                    shared[id(image)] = (image, *_write(folder / split, place, image, recipe, side == "target"))
+                _, written, found = shared[id(image)]
+                columns |= {name.format(side): value for name, value in written.items()}
+                pixels.append(found)
+            height, width = pair.input.pixels.shape[:2]
+            rows.append(
+                {
+                    **{name: value for name, value in columns.items() if not name.endswith("_sha256")},
+                    "id": stem,
+                    **pair.settings,
+                    **pair.facts,
+                    **{name: value for name, value in columns.items() if name.endswith("_sha256")},
+                    "width": width,
+                    "height": height,
+                    "bit_depth": pair.input.bit_depth,
+                    "_pixels": " ".join(pixels),
+                }
+            )
+    except BaseException:
+        for _, written, _ in shared.values():
+            for name, value in written.items():
+                if not name.endswith("_sha256"):
+                    (folder / split / value).unlink(missing_ok=True)
+        raise
     return rows
 
 
-def _write(folder: str, side: str, place: str, image: Image, recipe: DatasetRecipe) -> tuple[Row, str]:
-    """Write one image; its columns, and the hash of the pixels that a reader will get."""
+def _write(folder: Path, place: str, image: Image, recipe: DatasetRecipe, with_preview: bool) -> tuple[Row, str]:
+    """Write one image; its columns, the side left open as ``{}``, and the hash of the pixels that a reader will get."""
     data, suffix, pixels = encoded(image, recipe)
-    column = f"{side}_file_name" if image.encoding == "srgb" else f"{side}_exr"
-    columns = {column: f"{side}/{place}{suffix}", f"{side}_sha256": sha256(data)}
-    write_bytes(f"{folder}/{columns[column]}", data)
-    if side == "target" and image.encoding != "srgb":
-        small = encode_image(quantize(preview(image.pixels)))
-        columns |= {"preview_file_name": f"preview/{place}.png", "preview_sha256": sha256(small)}
-        write_bytes(f"{folder}/{columns['preview_file_name']}", small)
+    light = image.encoding != "srgb"
+    columns = {"{}_exr" if light else "{}_file_name": f"{place}{suffix}", "{}_sha256": sha256(data)}
+    write_bytes(f"{folder}/{place}{suffix}", data)
+    if light and with_preview:
+        name, small = f"preview/{place.partition('/')[2]}.png", encode_image(quantize(preview(image.pixels)))
+        columns |= {"preview_file_name": name, "preview_sha256": sha256(small)}
+        write_bytes(f"{folder}/{name}", small)
     return columns, pixels_sha256(pixels)
 
 
@@ -82,15 +90,25 @@ def encoded(image: Image, recipe: DatasetRecipe) -> tuple[bytes, str, Any]:
     """An image as the bytes of a file, the file's suffix, and the pixels that a reader will get from it.
 
     Raises:
-        ValueError: it cannot be held: 16 bits in a JPEG, light above the largest half float.
+        ValueError: it cannot be held: 16 bits in a JPEG.
     """
     if image.encoding != "srgb":
-        return encode_radiance(image.pixels, "exr"), ".exr", image.pixels.astype(np.float16)
+        stored = as_stored(image.pixels)
+        return encode_radiance(image.pixels, "exr" if stored.dtype == np.float16 else "exr32"), ".exr", stored
     levels = image.as_levels()
     if image.file:
         return *image.file, levels
     data = encode_image(levels, recipe.format, recipe.quality)
     return data, f".{recipe.format}", levels if recipe.format == "png" else decoded(data)
+
+
+def as_stored(light: Any) -> Any:
+    """Light in the precision of its file: half floats, or float32 where a half would overflow.
+
+    >>> as_stored(np.array([1.0, 65504.0], np.float32)).dtype, as_stored(np.array([65505.0], np.float32)).dtype
+    (dtype('float16'), dtype('float32'))
+    """
+    return light.astype(np.float16) if light.max(initial=0) <= LARGEST_HALF else light
 
 
 def files_of(row: Mapping[str, Any]) -> dict[str, str]:

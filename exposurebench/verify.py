@@ -14,7 +14,7 @@ from exposurebench.files import sha256_file
 from exposurebench.images import read_image
 from exposurebench.plan import make_pairs, scenes_of
 from exposurebench.recipe import draw
-from exposurebench.store import Fingerprint, encoded, files_of, pixels_sha256
+from exposurebench.store import Fingerprint, as_stored, encoded, files_of, pixels_sha256
 
 
 def verify(folder: str | Path) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _checked(path: Path, digest: str) -> tuple[str, str]:
         return "was changed", ""
     try:
         if path.suffix == ".exr":
-            return "", pixels_sha256(read_image(path, encoding="linear").pixels.astype(np.float16))
+            return "", pixels_sha256(as_stored(read_image(path, encoding="linear").pixels))
         return "", pixels_sha256(read_image(path).pixels)
     except ImageError as error:
         return str(error), ""

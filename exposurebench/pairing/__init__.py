@@ -69,6 +69,7 @@ class Render:
 
     Attributes:
         name: tells it apart from the scene's other renders.
+        exposure_name: tells its frame and exposure apart, whatever the response; ``frame_name`` its frame alone.
         image: what the camera wrote.
         light: ``(H, W, 3)``, scaled, before the exposure: the same array for every render of a frame.
         ev: the exposure.
@@ -78,6 +79,8 @@ class Render:
     """
 
     name: str
+    exposure_name: str
+    frame_name: str
     image: Image
     light: NDArray[np.float32]
     ev: float
@@ -130,16 +133,19 @@ def renders(
             settings = {name: value for name, value in camera.settings.items() if name != "bit_depth"}
             for exposure in exposures:
                 image = expose(light, camera, ev=exposure, seed=(seed, number))
+                frame_name = f"frame{number}" if len(taken) > 1 else ""
+                exposure_name = pair_name(frame_name, f"ev{exposure!r}" if len(exposures) > 1 else "")
                 yield Render(
-                    pair_name(
-                        f"frame{number}" if len(taken) > 1 else "",
-                        f"ev{exposure!r}" if len(exposures) > 1 else "",
-                        curve.partition(":")[0] if len(curves) > 1 else "",
-                    ),
-                    image, light, exposure, camera,
+                    name=pair_name(exposure_name, curve.partition(":")[0] if len(curves) > 1 else ""),
+                    exposure_name=exposure_name,
+                    frame_name=frame_name,
+                    image=image,
+                    light=light,
+                    ev=exposure,
+                    camera=camera,
                     settings={"ev": exposure, "scale": used, **settings, "seed": seed},
                     facts={"exposure_ev": exposure, "gain": gain, **image.facts},
-                )  # fmt: skip
+                )
 
 
 def scaled(image: Image, scale: Scale) -> tuple[NDArray[np.float32], float, Scale]:
@@ -158,7 +164,7 @@ def scaled(image: Image, scale: Scale) -> tuple[NDArray[np.float32], float, Scal
     if used == "white":
         gain = 1 / white_level(image.pixels)
     elif used == "gray":
-        luminance: NDArray[Any] = weighted(*np.moveaxis(image.pixels, 2, 0), REC709)
+        luminance: NDArray[Any] = weighted(image.pixels[..., 0], image.pixels[..., 1], image.pixels[..., 2], REC709)
         lit = luminance[luminance > 0].astype(np.float64)
         gain = MIDDLE_GRAY / math.exp(np.log(lit).mean()) if lit.size else 1.0
     return image.pixels if gain == 1 else image.pixels * np.float32(gain), float(np.float32(gain)), used

@@ -89,6 +89,7 @@ def multi_ev(
             target=picture,
             settings={**render.settings, "target": role},
             facts={**render.facts, "input_is_target": same},
+            shared_names={"target": "" if finished else render.frame_name},
         )
 
 

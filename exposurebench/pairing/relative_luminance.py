@@ -76,4 +76,11 @@ def relative_luminance(
         if key not in targets:
             targets[key] = Image(render.light * np.float32(2**shift), 16, "linear")
         settings = {name: value for name, value in render.settings.items() if name != "scale"}
-        yield Pair(render.name, render.image, targets[key], {**settings, "luminance": luminance}, render.facts)
+        yield Pair(
+            name=render.name,
+            input=render.image,
+            target=targets[key],
+            settings={**settings, "luminance": luminance},
+            facts=render.facts,
+            shared_names={"target": render.exposure_name if luminance == "relative" else render.frame_name},
+        )

@@ -89,4 +89,5 @@ def triplet(
             settings={**render.settings, "operator": operator},
             facts={**render.facts, "alpha": ALPHA, "gamma": GAMMA},
             radiance=lights[key],
+            shared_names={"target": render.frame_name, "radiance": render.exposure_name},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,7 +82,9 @@ def _sample(dataset: Dataset) -> tuple[dict[str, list[str]], list[tuple[str, Row
 def _shown(dataset: Dataset, split: str, row: Row) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
     given, target = dataset.read_input(split, row), dataset.read(split, row, _shown_side(dataset))
     settings = ", ".join(
-        _spelled(name, row[name]) for name in _settings(dataset) if row.get(name) not in (None, "", "0.0")
+        _spelled(name, row[name])
+        for name in _settings(dataset)
+        if row.get(name) not in (None, "") and (row[name] != "0.0" or name == "ev")
     )
     name = row["id"] if len(row["id"]) <= 60 else f"{row['id'][:57]}..."
     return thumbnail(given, *figures.CELL), thumbnail(target, *figures.CELL), f"{split}/{name}\n{settings}"
@@ -98,10 +101,8 @@ def _settings(dataset: Dataset) -> list[str]:
 
 
 def _spelled(name: str, cell: str) -> str:
-    try:
-        return f"{name} {float(cell):.3g}"
-    except ValueError:
-        return f"{name} {cell}"
+    short = re.sub(r"\d+\.\d+(e-?\d+)?", lambda number: f"{float(number[0]):.3g}", cell)
+    return f"{name} {short if len(short) <= 40 else f'{short[:37]}...'}"
 
 
 # ---- measuring -----------------------------------------------------------------------------------------

@@ -13,14 +13,20 @@ NAMES = catalog.names("pairing")
 
 
 def scene(takes: str, dtype: type = np.uint8) -> Scene:
-    """Two frames with every level, odd sizes, and one constant corner."""
+    """Two frames of odd sizes with one constant corner: every level of display values, or six decades of light."""
     rng = np.random.default_rng(1)
     frames = []
     for number in range(2):
-        pixels = rng.integers(0, np.iinfo(dtype).max, (21 + number, 33, 3), dtype, endpoint=True)
-        pixels[:5, :5] = np.iinfo(dtype).max
-        image = Image(pixels, np.dtype(dtype).itemsize * 8, takes, file=(b"the file's bytes", ".png"))  # type: ignore[arg-type]
-        frames.append(Frame(Path(f"{number}.png"), exposure_ev=float(number), image=image))
+        shape = (21 + number, 33, 3)
+        if takes == "linear":
+            pixels = (10 ** rng.uniform(-3, 3, shape)).astype(np.float32)
+            pixels[:5, :5] = 1000
+            image = Image(pixels, 16, takes)
+        else:
+            pixels = rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+            pixels[:5, :5] = np.iinfo(dtype).max
+            image = Image(pixels, np.dtype(dtype).itemsize * 8, "srgb", file=(b"the file's bytes", ".png"))
+        frames.append(Frame(Path(f"{number}.png"), exposure_ev=float(number), image=image, encoding=image.encoding))
     return Scene("odd", tuple(frames))
 
 
@@ -49,11 +55,19 @@ def test_contract(name: str, dtype: type) -> None:
         np.testing.assert_array_equal(pair.input.pixels, twin.input.pixels)
         np.testing.assert_array_equal(pair.target.pixels, twin.target.pixels)
         assert pair.settings == twin.settings
-        assert pair.input.encoding == entry.fact("GIVES")
+        assert pair.input.encoding == "srgb", "what is to be corrected is what a camera wrote"
+        assert pair.target.encoding == entry.fact("GIVES")
+        if pair.radiance is not None:
+            assert pair.radiance.encoding == "linear"
+            assert pair.radiance.pixels.shape == pair.input.pixels.shape
         assert pair.input.pixels.shape == pair.target.pixels.shape
         assert all(isinstance(value, int | float | str | bool) for value in pair.settings.values())
         rebuilt = catalog.load("pairing", name.partition("/")[0]).function()(given, **pair.settings)
-        same = [p for p in rebuilt if np.array_equal(p.input.pixels, pair.input.pixels)]
+        same = [
+            p
+            for p in rebuilt
+            if np.array_equal(p.input.pixels, pair.input.pixels) and np.array_equal(p.target.pixels, pair.target.pixels)
+        ]
         assert same, "the recorded settings rebuild the pair"
         assert same[0].settings == pair.settings
 
