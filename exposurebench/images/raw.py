@@ -21,7 +21,7 @@ import rawpy
 from numpy.typing import NDArray
 
 from exposurebench.errors import ImageError
-from exposurebench.images.exif import completed, stated_exposure
+from exposurebench.images.exif import Exposure, completed, stated_exposure
 from exposurebench.images.image import BYTE_LIMIT, PIXEL_LIMIT, Image
 from exposurebench.images.tiff import directories
 
@@ -122,11 +122,7 @@ def read_raw(
         "white_balance": tuple(round(value, 6) for value in multipliers),
         "black_level": min(black),
         "white_level": min(limits),
-        "exposure_ev": exposure.exposure_ev,
-        "exposure_time_s": exposure.time_s,
-        "iso": exposure.iso,
-        "f_number": exposure.f_number,
-        "camera": exposure.model,
+        **_exposure_facts(exposure),
     }
     light = levels.astype(np.float32) * np.float32(scale / 65535)
     return Image(
@@ -135,7 +131,7 @@ def read_raw(
         encoding="linear",
         notes=(*notes, *(["gray repeated to three channels"] if levels.shape[2] == 1 else [])),
         saturated=mask,
-        facts={name: value for name, value in facts.items() if value is not None},
+        facts=facts,
     )
 
 
@@ -252,6 +248,17 @@ def _geometry_notes(raw: Any, levels: NDArray[Any]) -> list[str]:
     if sizes.flip:
         notes.append(f"rotated as the camera says ({ {3: 180, 5: 270, 6: 90}.get(sizes.flip, 0) } degrees clockwise)")
     return notes
+
+
+def _exposure_facts(exposure: Exposure) -> dict[str, Any]:
+    told = {
+        "exposure_ev": exposure.exposure_ev,
+        "exposure_time_s": exposure.time_s,
+        "iso": exposure.iso,
+        "f_number": exposure.f_number,
+        "camera": exposure.model,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _reason(error: Exception) -> str:
