@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exposurebench.exposure import display_threshold, exposure_ev, overexpose, underexpose
+from exposurebench.exposure import camera_exposure_ev, display_threshold, exposure_ev, overexpose, underexpose
 
 LEVELS = np.arange(256) / 255
 TAUS = st.floats(0.01, 1)
@@ -87,3 +87,28 @@ def test_an_unknown_transfer_is_refused() -> None:
             change(LEVELS, 0.5, "linear")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="transfer must be one of"):
         display_threshold(0.5, "linear")  # type: ignore[arg-type]
+
+
+def test_the_cameras_ev_is_positive_for_brighter() -> None:
+    """Each doubling of time or ISO and each stop of aperture is 1 EV; APEX's EV has the opposite sign."""
+    assert camera_exposure_ev(1, 1, 1) == 0
+    assert camera_exposure_ev(1 / 50, 200, 2) == 0
+    assert camera_exposure_ev(0.5, 100, 4) - camera_exposure_ev(0.25, 100, 4) == pytest.approx(1)
+    assert camera_exposure_ev(0.5, 400, 4) - camera_exposure_ev(0.5, 100, 4) == pytest.approx(2)
+    assert camera_exposure_ev(0.5, 100, 2.8) - camera_exposure_ev(0.5, 100, 5.6) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("nominal", [1 / 15, 1 / 30, 1 / 60, 15, 30])
+def test_nominal_times_miss_by_up_to_93_thousandths(nominal: float) -> None:
+    """Shutters step by powers of two; the numbers engraved on them do not."""
+    true = 2.0 ** round(math.log2(nominal))
+    assert abs(camera_exposure_ev(nominal, 100, 8) - camera_exposure_ev(true, 100, 8)) == pytest.approx(
+        0.0931, abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("wrong", [0, -1, math.nan, math.inf])
+def test_a_void_exposure_is_refused(wrong: float) -> None:
+    for arguments in ((wrong, 100, 8), (1, wrong, 8), (1, 100, wrong)):
+        with pytest.raises(ValueError, match="must be positive and finite"):
+            camera_exposure_ev(*arguments)

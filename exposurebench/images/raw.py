@@ -21,7 +21,7 @@ import rawpy
 from numpy.typing import NDArray
 
 from exposurebench.errors import ImageError
-from exposurebench.images.exif import completed, stated_exposure
+from exposurebench.images.exif import Exposure, completed, stated_exposure
 from exposurebench.images.image import BYTE_LIMIT, PIXEL_LIMIT, Image
 from exposurebench.images.tiff import directories
 
@@ -89,7 +89,12 @@ def read_raw(
             multipliers, notes = _multipliers(raw, white_balance)
             limits, black = _limits(raw)
             saturated = _at_limit(raw, limits)
-            settings = {"half_size": half_size, "gamma": (1, 1), "no_auto_bright": True, "adjust_maximum_thr": 0}
+            settings: dict[str, Any] = {
+                "half_size": half_size,
+                "gamma": (1, 1),
+                "no_auto_bright": True,
+                "adjust_maximum_thr": 0,
+            }
             levels = raw.postprocess(
                 **settings,
                 demosaic_algorithm=rawpy.DemosaicAlgorithm[demosaic.upper()],
@@ -97,7 +102,7 @@ def read_raw(
                 output_bps=16,
                 highlight_mode=_HIGHLIGHTS[highlight_mode],
                 user_wb=multipliers,
-                user_sat=round(min(limit - dark for limit, dark in zip(limits, black, strict=True))),
+                user_sat=_room(limits, black),
             )
             mask = _developed(raw, saturated, settings) if saturated.any() else np.zeros(levels.shape[:2], bool)
             exposure, told = stated_exposure(data)
@@ -117,11 +122,7 @@ def read_raw(
         "white_balance": tuple(round(value, 6) for value in multipliers),
         "black_level": min(black),
         "white_level": min(limits),
-        "exposure_ev": exposure.exposure_ev,
-        "exposure_time_s": exposure.time_s,
-        "iso": exposure.iso,
-        "f_number": exposure.f_number,
-        "camera": exposure.model,
+        **_exposure_facts(exposure),
     }
     light = levels.astype(np.float32) * np.float32(scale / 65535)
     return Image(
@@ -130,7 +131,7 @@ def read_raw(
         encoding="linear",
         notes=(*notes, *(["gray repeated to three channels"] if levels.shape[2] == 1 else [])),
         saturated=mask,
-        facts={name: value for name, value in facts.items() if value is not None},
+        facts=facts,
     )
 
 
@@ -204,6 +205,14 @@ def _limits(raw: Any) -> tuple[list[int], list[int]]:
     return limits, list(raw.black_level_per_channel)
 
 
+def _room(limits: list[int], black: list[int]) -> int:
+    """Levels between black and the limit, the least of the channels: what becomes 1.0."""
+    room = min(limit - dark for limit, dark in zip(limits, black, strict=True))
+    if not 0 < room <= 65535:
+        raise ImageError(f"is damaged: its white level {min(limits)} does not fit its black level {max(black)}")
+    return room
+
+
 def _at_limit(raw: Any, limits: list[int]) -> NDArray[np.bool_]:
     """Which photosites (of all, margins included) are at or above their channel's limit."""
     levels = raw.raw_image
@@ -241,11 +250,22 @@ def _geometry_notes(raw: Any, levels: NDArray[Any]) -> list[str]:
     return notes
 
 
+def _exposure_facts(exposure: Exposure) -> dict[str, Any]:
+    told = {
+        "exposure_ev": exposure.exposure_ev,
+        "exposure_time_s": exposure.time_s,
+        "iso": exposure.iso,
+        "f_number": exposure.f_number,
+        "camera": exposure.model,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, rawpy.LibRawFileUnsupportedError):
-        return "is not a RAW file that LibRaw reads, or its end is missing"
+        return "is no RAW file that LibRaw knows, or its end is missing"
     if isinstance(error, rawpy.LibRawIOError | rawpy.LibRawDataError):
-        return "is truncated or damaged: LibRaw found the data to end early or make no sense"
+        return "is truncated, damaged or no RAW file: LibRaw ran out of data that make sense"
     words = error.args[0] if error.args else error
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
     return f"cannot be decoded by LibRaw: {' '.join(text.split())[:200]}"
