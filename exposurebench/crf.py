@@ -85,11 +85,11 @@ def parse_curve(text: str, *, seed: Seed = 0) -> Curve:
     ``dorf:FILE`` draws one of the file's curves, all alike. EMoR gives no law for its coefficients: they are given.
 
     A table that falls somewhere, leaves [0, 1] or misses 0 and 1 at its ends by at most 1/255 is mended, by
-    clipping, a cumulative maximum and exact ends; by more, it is refused. (Five EMoR components miss a straight
-    line by 0.002.) Between its points a table is joined by straight lines.
+    clipping, a cumulative maximum and exact ends; by more, it is refused. (A straight line, projected on EMoR's
+    first five components, falls below 0 by 0.002.) Between its points a table is joined by straight lines.
 
     Powers below 1 have an infinite slope at 0, where the literature adds or clamps a small constant. Here they
-    are straight below ``2 ** -40``: 0 stays 0, the slope stays finite, no 8-bit level moves.
+    are straight below ``2 ** -40``: 0 stays 0, the slope stays finite, and up to a gamma of 4 no 8-bit level moves.
 
     Args:
         text: as in the head of this module.
@@ -99,8 +99,8 @@ def parse_curve(text: str, *, seed: Seed = 0) -> Curve:
         ValueError: no such curve, or a parameter that makes none.
         InputError: the table cannot be read; the message names the line.
 
-    Source: Eilertsen et al. 2017, HDR image reconstruction from a single exposure using deep CNNs, section 4.1 (the
-    sigmoid); Grossberg and Nayar 2003, What is the space of camera response functions? (DoRF and EMoR).
+    Source: Eilertsen et al. 2017, HDR image reconstruction from a single exposure using deep CNNs, its virtual
+    camera (the sigmoid); Grossberg and Nayar 2003, What is the space of camera response functions? (DoRF and EMoR).
 
     >>> str(parse_curve("gamma"))
     'gamma:2.2'
