@@ -13,7 +13,7 @@ A curve is written as one line of text, in a recipe and in the record of a pair 
 
 What is drawn follows from the seed and stands in the text of the curve, so that the text alone gives the same
 curve again. The curves are arithmetic through operators, ``clip`` and indexing: NumPy arrays and torch tensors
-go through the same lines, and gradients flow to the light. No table is shipped.
+go through the same lines, and gradients flow to the light. A table is read once in a process; none is shipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from __future__ import annotations
 import difflib
 import functools
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -219,7 +218,7 @@ Points = NDArray[np.float64]
 
 def _emor(rest: str, _: np.random.Generator) -> Curve:
     path, which = _split("emor", rest)
-    blocks = _read_emor(path, *_version(path))
+    blocks = _read_emor(path)
     backward = "B" in blocks  # invemor.txt: the mean and the components are light, over display values
     grid, mean = (blocks["B"], blocks["g0"]) if backward else (blocks["E"], blocks["f0"])
     components = [blocks[name] for name in blocks if name.startswith("h")]
@@ -232,7 +231,7 @@ def _emor(rest: str, _: np.random.Generator) -> Curve:
 
 def _dorf(rest: str, rng: np.random.Generator) -> Curve:
     path, name = _split("dorf", rest)
-    curves = _read_dorf(path, *_version(path))
+    curves = _read_dorf(path)
     name = name or list(curves)[int(rng.integers(len(curves)))]
     if name not in curves:
         near = difflib.get_close_matches(name, curves, n=1, cutoff=0)
@@ -311,24 +310,16 @@ def _rising(values: Points, what: str) -> Points:
     return risen
 
 
-def _version(path: str) -> tuple[int, int]:
-    """What tells one state of a file from another, so that it is read once."""
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise InputError(f"the response table {path!r} cannot be opened ({error.strerror}): {_SOURCE}") from error
-    return status.st_mtime_ns, status.st_size
-
-
 def _lines(path: str) -> list[str]:
     try:
         return [line.strip() for line in Path(path).read_text(encoding="ascii").rstrip().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the response table {path!r} cannot be read as text ({error}): {_SOURCE}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InputError(f"the response table {path!r} cannot be read ({reason}): {_SOURCE}") from error
 
 
 @functools.lru_cache(maxsize=8)
-def _read_emor(path: str, *_: int) -> dict[str, Points]:
+def _read_emor(path: str) -> dict[str, Points]:
     """The blocks of ``emor.txt`` (E, f0, h(1), ...) or ``invemor.txt`` (B, g0, hinv(1), ...), by name."""
     blocks: dict[str, list[float]] = {}
     for number, line in enumerate(_lines(path), 1):
@@ -353,7 +344,7 @@ def _read_emor(path: str, *_: int) -> dict[str, Points]:
 
 
 @functools.lru_cache(maxsize=8)
-def _read_dorf(path: str, *_: int) -> dict[str, tuple[Points, Points]]:
+def _read_dorf(path: str) -> dict[str, tuple[Points, Points]]:
     """Light and display values of every curve of ``dorfCurves.txt``, by name; a name met again gets its count.
 
     Six lines a curve: name, kind of graph, ``I =``, irradiances, ``B =``, brightnesses.

@@ -77,6 +77,16 @@ def test_a_curve_of_steps_is_exact_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(expose(light, draw_camera(crf=crf)).pixels, formula(light, crf))
 
 
+def test_a_first_level_that_begins_at_a_power_of_two() -> None:
+    """Nothing darker falls into the cell that begins there."""
+    ev = math.log2(64 / 255 * (1 + 1e-9))
+    edge = np.float32(1 / 128)
+    light = np.array([0, 1e-6, 1e-3, np.nextafter(edge, np.float32(0)), edge, 0.5], np.float32).reshape(1, 2, 3)
+    levels = expose(light, draw_camera(crf="linear"), ev=ev).pixels
+    assert levels.ravel().tolist() == [0, 0, 0, 0, 1, 32]
+    np.testing.assert_array_equal(levels, formula(light, "linear", ev))
+
+
 def test_what_no_sensor_sees_is_black_or_white() -> None:
     light = np.array([-np.inf, -1, -1e-30, -0.0, 0, 1e-45, 1, 1e30, np.inf], np.float32).reshape(1, 3, 3)
     for crf in CURVES:

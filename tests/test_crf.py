@@ -1,7 +1,6 @@
 """Camera response functions: their values, their inverses, both kinds of arrays, and the tables' files."""
 
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -309,6 +308,21 @@ def test_a_small_fall_is_mended_and_a_large_one_refused(tmp_path: Path) -> None:
         parse_curve(f"emor:{tmp_path}/emor.txt#0.2")
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_table_never_falls_by_a_rounding(tmp_path: Path, dtype: type) -> None:
+    """At every point of tables that climb and rest, and one float to either side."""
+    light = np.linspace(0, 1, 12)
+    for seed in range(50):
+        display = np.sort(np.random.default_rng(seed).random(6) ** 6).repeat(2)
+        display[[0, -1]] = 0, 1
+        (tmp_path / f"{seed}.txt").write_text(f"one\ngraph\nI =\n{printed(light)}\nB =\n{printed(display)}", "ascii")
+        curve = parse_curve(f"dorf:{tmp_path}/{seed}.txt")
+        for function, knots in ((curve.to_display, light), (curve.to_light, display)):
+            points = np.array(printed(knots).split(), np.float64).astype(dtype)
+            near = np.sort(np.concatenate([points, *(np.nextafter(points, dtype(to)) for to in (0, 1))]))
+            assert (np.diff(function(near)) >= 0).all()
+
+
 def test_names_met_again_are_counted(tmp_path: Path) -> None:
     text = dorf({"same": STEPS**0.5}) + dorf({"same": STEPS**0.4}) + dorf({"same": STEPS**0.3})
     (tmp_path / "d.txt").write_text(text, "ascii")
@@ -316,14 +330,6 @@ def test_names_met_again_are_counted(tmp_path: Path) -> None:
         np.testing.assert_allclose(
             parse_curve(f"dorf:{tmp_path}/d.txt#{name}").to_display(STEPS), STEPS**power, atol=1e-6
         )
-
-
-def test_a_table_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
-    path = tmp_path / "d.txt"
-    for stamp, power in ((1, 0.5), (2, 0.4)):
-        path.write_text(dorf({"one": STEPS**power}), "ascii")
-        os.utime(path, ns=(stamp, stamp))
-        np.testing.assert_allclose(parse_curve(f"dorf:{path}").to_display(STEPS), STEPS**power, atol=1e-6)
 
 
 GOOD = dorf({"one": STEPS**0.5, "two": STEPS}).splitlines()
@@ -356,7 +362,7 @@ def broken(number: int, line: str | None) -> str:
         (broken(6, "0 255"), "line 6: .* value 2 of 2 is 255"),
         (broken(6, ""), "line 6: expected a rise from 0 to 1; B of one has 0 values where two make a line"),
         (broken(6, "1"), "line 6: .* has 1 values"),
-        ("\x89PNG\xff", "cannot be read as text"),
+        ("\x89PNG\xff", r"cannot be read \(it is no text\)"),
     ],
     ids=range(15),
 )
@@ -390,9 +396,9 @@ def test_a_damaged_emor_says_where(tmp_path: Path, text: str, message: str) -> N
 
 
 def test_tables_that_are_not_there(tables: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot be opened .*CAVE"):
+    with pytest.raises(InputError, match=r"cannot be read \(No such file or directory\).*CAVE"):
         parse_curve("dorf:/no/such/dorfCurves.txt")
-    with pytest.raises(InputError, match="cannot be read as text"):
+    with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         parse_curve(f"emor:{tables}")
     with pytest.raises(ValueError, match="has 3 curves, none called 'Film-100CDBlue'; the nearest is 'Film-100CD"):
         parse_curve(f"dorf:{tables}/dorfCurves.txt#Film-100CDBlue")
