@@ -182,6 +182,25 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     return document
 
 
+def parse_range(name: str, value: float | str) -> tuple[float, float]:
+    """A number, or a range ``low:high`` to draw from, as its two ends; whoever draws checks what they may be.
+
+    Raises:
+        ValueError: neither, or the ends are the wrong way round.
+
+    >>> parse_range("noise", "0:0.01"), parse_range("noise", 0.01)
+    ((0.0, 0.01), (0.01, 0.01))
+    """
+    low, colon, high = str(value).partition(":")
+    try:
+        ends = float(low), float(high if colon else low)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a number or a range such as 0.5:1, not {value!r}") from error
+    if not ends[0] <= ends[1]:
+        raise ValueError(f"{name} {value!r} must be a range low:high")
+    return ends
+
+
 def plugin_settings(entry: catalog.Entry, given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of one plug-in, checked against its keyword-only parameters.
 
