@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from exposurebench.camera import preview
 from exposurebench.dataset import SPLITS, Row, sides_of
 from exposurebench.files import sha256, sha256_file, write_bytes, writing
-from exposurebench.images import Image, encode_image, encode_radiance, quantize
+from exposurebench.images import Image, encode_image, encode_radiance
 from exposurebench.recipe import DatasetRecipe
 from exposurebench.scene import Pair
-from exposurebench.tonemapping import preview
 
 LARGEST_HALF = 65504.0
 REJECTED_COLUMNS = ("source", "reason", "overexposed", "underexposed")
@@ -80,7 +80,10 @@ def _write(folder: Path, place: str, image: Image, recipe: DatasetRecipe, with_p
     columns = {"{}_exr" if light else "{}_file_name": f"{place}{suffix}", "{}_sha256": sha256(data)}
     write_bytes(f"{folder}/{place}{suffix}", data)
     if light and with_preview:
-        name, small = f"preview/{place.partition('/')[2]}.png", encode_image(quantize(preview(image.pixels)))
+        name, small = (
+            f"preview/{place.partition('/')[2]}.png",
+            encode_image(preview(image.pixels, image.facts.get("white_level")).pixels),
+        )
         columns |= {"preview_file_name": name, "preview_sha256": sha256(small)}
         write_bytes(f"{folder}/{name}", small)
     return columns, pixels_sha256(pixels)
@@ -94,7 +97,7 @@ def encoded(image: Image, recipe: DatasetRecipe) -> tuple[bytes, str, Any]:
     """
     if image.encoding != "srgb":
         stored = as_stored(image.pixels)
-        return encode_radiance(image.pixels, "exr" if stored.dtype == np.float16 else "exr32"), ".exr", stored
+        return encode_radiance(stored, "exr" if stored.dtype == np.float16 else "exr32"), ".exr", stored
     levels = image.as_levels()
     if image.file:
         return *image.file, levels
