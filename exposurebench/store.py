@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from exposurebench.camera import preview
-from exposurebench.dataset import SPLITS, Row, sides_of
+from exposurebench.dataset import SIDES, SPLITS, Row, sides_of
 from exposurebench.files import sha256, sha256_file, write_bytes, writing
 from exposurebench.images import Image, encode_image, encode_radiance
 from exposurebench.recipe import DatasetRecipe
@@ -55,7 +55,7 @@ def write_pairs(
                 {
                     **{name: value for name, value in columns.items() if not name.endswith("_sha256")},
                     "id": stem,
-                    **pair.settings,
+                    **{f"{name}_role" if name in SIDES else name: value for name, value in pair.settings.items()},
                     **pair.facts,
                     **{name: value for name, value in columns.items() if name.endswith("_sha256")},
                     "width": width,
