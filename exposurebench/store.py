@@ -6,13 +6,12 @@ import contextlib
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from exposurebench.dataset import SPLITS, Row
-from exposurebench.files import sha256, sha256_file, write_bytes, writing
+from exposurebench.files import read_json, sha256, sha256_file, write_bytes, writing
 from exposurebench.images import Image, encode_image
 from exposurebench.recipe import DatasetRecipe
 from exposurebench.scene import Pair
@@ -162,6 +161,10 @@ class _Streams:
 
 
 def read_marker(path: Path) -> dict[str, Any]:
-    """What one finished shard left behind."""
-    marker: dict[str, Any] = json.loads(path.read_bytes())
+    """What one finished shard left behind.
+
+    Raises:
+        InputError: it is damaged; without it the same command builds the shard again.
+    """
+    marker: dict[str, Any] = read_json(path, "the marker of a finished shard (delete it and run the same command again)")
     return marker
