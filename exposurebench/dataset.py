@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exposurebench.errors import ImageError, InputError, MissingError
+from exposurebench.errors import ImageError, InputError, MissingError, RecipeError
 from exposurebench.files import read_document, sha256
 from exposurebench.images import Image, read_image
 from exposurebench.recipe import SCHEMA, DatasetRecipe, dataset_recipe
@@ -30,6 +30,8 @@ SPLITS = ("train", "val", "test")
 MARKERS = ".exposurebench"
 FORMAT = "exposurebench.dataset"
 KEYS = ("name", "title", "recipe", "command", "source", "pairing", "counts", "rejected", "manifest", "fingerprints")
+TABLES = ("recipe", "source", "pairing", "counts", "rejected", "manifest", "fingerprints")
+"""The keys of ``dataset.json`` that hold keys of their own."""
 Row = dict[str, Any]
 
 
@@ -61,8 +63,15 @@ class Dataset:
         return str(self.document["fingerprints"]["pixels"])
 
     def recipe(self) -> DatasetRecipe:
-        """The recipe it was built by."""
-        return dataset_recipe(self.document["recipe"])
+        """The recipe it was built by.
+
+        Raises:
+            InputError: it is damaged, or asks for something that this program does not know.
+        """
+        try:
+            return dataset_recipe(self.document["recipe"])
+        except RecipeError as error:
+            raise InputError(f"the recipe in {str(self.folder / 'dataset.json')!r} cannot be used: {error}") from error
 
     def rows(self, split: str) -> list[Row]:
         """The manifest of one split, a dictionary a pair.
@@ -135,9 +144,18 @@ def load_dataset(folder: str | Path) -> Dataset:
         if (folder / MARKERS).is_dir():
             raise MissingError(f"{str(folder)!r} is not finished: run the same make-dataset command again")
         raise MissingError(f"no data set in {str(folder)!r}: build one with exposurebench make-dataset")
-    return Dataset(
-        folder, read_document(folder / "dataset.json", "the description of a data set", FORMAT, SCHEMA, KEYS)
-    )
+    document = read_document(folder / "dataset.json", "the description of a data set", FORMAT, SCHEMA, KEYS)
+    wrong = [key for key in TABLES if not isinstance(document[key], dict)]
+    if not wrong and not {"files", "pixels"} <= document["fingerprints"].keys():
+        wrong = ["fingerprints"]
+    if not wrong and not all(isinstance(n, dict) and "pairs" in n for n in document["counts"].values()):
+        wrong = ["counts"]
+    if wrong:
+        raise InputError(
+            f"{str(folder / 'dataset.json')!r} is damaged: {', '.join(wrong)} should hold something else: build the "
+            "data set again"
+        )
+    return Dataset(folder, document)
 
 
 def torch_dataset(folder: str | Path, split: str = "train") -> TorchDataset[dict[str, Any]]:
