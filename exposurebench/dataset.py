@@ -178,4 +178,7 @@ def torch_dataset(folder: str | Path, split: str = "train") -> TorchDataset[dict
             }
             return {**planes, "id": row["id"]}
 
+        def __reduce__(self) -> tuple[Any, ...]:
+            return torch_dataset, (folder, split)  # a loader's worker that was not forked opens it anew
+
     return Pairs()
