@@ -56,6 +56,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     missing = [column for column in ID_COLUMNS if column not in table]
     if missing:
         raise InputError(f"{str(path)!r} is no per-image table: it lacks {', '.join(missing)}")
+    if table["unchanged"].dtype != bool:
+        raise InputError(f"{str(path)!r} is no per-image table: unchanged must be True or False in every row")
     return table
 
 
