@@ -88,9 +88,7 @@ def test_a_rule_that_cannot_be_read(rule: str) -> None:
     assert repr(rule) in str(caught.value)
 
 
-def test_all_pairs_of_a_scene_are_in_one_split(
-    build: Callable[..., Any], photographs: Path, tmp_path: Path
-) -> None:
+def test_all_pairs_of_a_scene_are_in_one_split(build: Callable[..., Any], photographs: Path, tmp_path: Path) -> None:
     dataset = build(tmp_path, photographs, tau="0.4,0.8", split="train=0.5,val=0.25,test=0.25")
     scenes = {split: set(dataset.table(split)["scene"]) for split in dataset.splits}
     assert dataset.splits == ("train", "val", "test")
