@@ -68,6 +68,9 @@ def main() -> None:
     except click.exceptions.Abort:
         _end("interrupted; run the same command again to go on", INTERRUPTED)
     except click.ClickException as error:
+        if error.format_message().startswith("Usage:"):  # a group without a command
+            click.echo(error.format_message(), err=True)
+            sys.exit(error.exit_code)
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
         _end(f"error: {error.format_message()}{f' See {where} --help' if where else ''}", error.exit_code)
     except ExposureBenchError as error:
