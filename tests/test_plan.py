@@ -174,9 +174,9 @@ def test_settings_that_can_be_used_pass(settings: dict[str, Any]) -> None:
 def test_a_source_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="the source folder needs a folder: give it with --root"):
         make_plan(recipe())
-    with pytest.raises(MissingError, match="no folder .*--root"):
+    with pytest.raises(MissingError, match=r"no folder .*--root"):
         make_plan(recipe(), tmp_path / "nowhere")
-    with pytest.raises(InputError, match="folder: no files in .*--root"):
+    with pytest.raises(InputError, match=r"folder: no files in .*--root"):
         make_plan(recipe(), tmp_path)
 
 

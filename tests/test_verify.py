@@ -148,5 +148,5 @@ def test_rebuild_gives_the_very_pixels(
 def test_what_is_no_data_set_is_said_at_once(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="no data set in"):
         list(verify(tmp_path / "nowhere"))
-    with pytest.raises(MissingError, match="no folder .*--root"):
+    with pytest.raises(MissingError, match=r"no folder .*--root"):
         list(rebuild(finished, 1, root=tmp_path / "nowhere"))

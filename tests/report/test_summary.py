@@ -29,8 +29,7 @@ def test_text_has_a_line_a_metric_and_a_protocol_a_metric(measured: Result) -> N
 
 
 def test_columns_are_aligned(measured: Result) -> None:
-    lines = as_text(measured).splitlines()[1:]
-    body = [line for line in lines[: len(measured.summary) + 1]]
+    body = as_text(measured).splitlines()[1 : len(measured.summary) + 2]
     ends = {line.rstrip().rfind("  ") for line in body}
     assert len(ends) == 1, "the last column begins in one place"
 
