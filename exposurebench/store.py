@@ -166,5 +166,7 @@ def read_marker(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is damaged; without it the same command builds the shard again.
     """
-    marker: dict[str, Any] = read_json(path, "the marker of a finished shard (delete it and run the same command again)")
+    marker: dict[str, Any] = read_json(
+        path, "the marker of a finished shard (delete it and run the same command again)"
+    )
     return marker

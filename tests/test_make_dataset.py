@@ -32,7 +32,6 @@ import sys, json
 sys.path[:0] = json.loads(sys.argv[1])
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe
-from exposurebench.verify import rebuild, verify
 if __name__ == "__main__":
     out, root, workers, document = sys.argv[2:6]
     make_dataset(dataset_recipe(json.loads(document)), out, root=root, workers=int(workers), card=False)
@@ -391,7 +390,6 @@ import resource, sys
 sys.path[:0] = sys.argv[1].split(":")
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe
-from exposurebench.verify import rebuild, verify
 recipe = dataset_recipe({"source": "folder", "tau": 0.5, "well_exposed": 1.0})
 make_dataset(recipe, sys.argv[2], root=sys.argv[3], card=False)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
