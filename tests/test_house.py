@@ -417,7 +417,7 @@ def test_shipped_recipes_load_and_their_settings_exist(path: Path) -> None:
     document = tomllib.loads(text)
     assert document["schema"] == 1
     RECIPES[path.parent.name](document)
-    with pytest.raises(RecipeError, match="unknown .* 'tua'"):
+    with pytest.raises(RecipeError, match=r"unknown .* 'tua'"):
         RECIPES[path.parent.name]({**document, "tua": 1})
 
 

@@ -86,7 +86,7 @@ def test_without_a_data_set_it_is_the_embedded_one_and_says_so(
 def test_mistakes_end_in_one_line_and_leave_nothing(
     refused: Callable[..., str], samples: Path, tmp_path: Path, words: tuple[object, ...], code: int, said: str
 ) -> None:
-    (tmp_path / "photo.jpg").write_bytes(b"no model")
+    (tmp_path / "photo.jpg").write_bytes(b"")
     assert said in refused("eval", *words, "--dataset", samples, code=code)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
