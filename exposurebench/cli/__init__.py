@@ -80,7 +80,9 @@ def main() -> None:
         _end(f"error: {error}; run exposurebench doctor to see what is missing", MissingError.exit_code)
     except KeyboardInterrupt:
         _end("interrupted; run the same command again to go on", INTERRUPTED)
-    except SystemExit as end:  # click puts another stream there and ends with 1 where the reader of its output went away
+    except (
+        SystemExit
+    ) as end:  # click puts another stream there and ends with 1 where the reader of its output went away
         sys.exit(end.code if sys.stdout is output else 0)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
