@@ -243,6 +243,7 @@ def build_item(shard: Shard) -> dict[str, Any]:
 def badly_exposed_shares(image: Image) -> tuple[float, float]:
     """The shares of pixels whose brightest channel is >= 250 or <= 5 of 255.
 
+    >>> import numpy as np
     >>> badly_exposed_shares(Image(np.array([[[255, 0, 0], [5, 5, 5], [9, 9, 9], [90, 0, 0]]], np.uint8)))
     (0.25, 0.25)
     """

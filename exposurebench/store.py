@@ -6,7 +6,6 @@ import contextlib
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from exposurebench.camera import preview
 from exposurebench.dataset import SIDES, SPLITS, Row, sides_of
-from exposurebench.files import sha256, sha256_file, write_bytes, writing
+from exposurebench.files import read_json, sha256, sha256_file, write_bytes, writing
 from exposurebench.images import Image, encode_image, encode_radiance
 from exposurebench.recipe import DatasetRecipe
 from exposurebench.scene import Pair
@@ -211,6 +210,12 @@ class _Streams:
 
 
 def read_marker(path: Path) -> dict[str, Any]:
-    """What one finished shard left behind."""
-    marker: dict[str, Any] = json.loads(path.read_bytes())
+    """What one finished shard left behind.
+
+    Raises:
+        InputError: it is damaged; without it the same command builds the shard again.
+    """
+    marker: dict[str, Any] = read_json(
+        path, "the marker of a finished shard (delete it and run the same command again)"
+    )
     return marker
