@@ -69,6 +69,7 @@ def test_without_a_data_set_it_is_the_embedded_one_and_says_so(
         (("baseline:identity", "--metric", "psrn"), 2, "unknown metric 'psrn'; did you mean 'psnr'?"),
         (("baseline:identity", "--split", "tset"), 3, "has no split 'tset': it has test"),
         (("baseline:gamma", "--set", "mid=abc"), 2, "mid must be a number"),
+        (("baseline:gamma", "--set", "mid=2"), 2, "mid must be in (0, 1), not 2"),
         (("baseline:gamma", "--set", "middle=0.5"), 2, "unknown setting 'middle'"),
         (("baseline:gamma", "--device", "foo"), 2, "no device is called 'foo'"),
         (("baseline:histogram_match",), 4, "--training"),
