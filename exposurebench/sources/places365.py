@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from exposurebench.download import download, unpack_tar
+from exposurebench.archives import unpack
+from exposurebench.download import download
 from exposurebench.errors import InputError, MissingError
 from exposurebench.scene import Frame, Scene
 from exposurebench.sources.folder import scene_name, walk
@@ -142,7 +143,7 @@ def fetch(
     was_there = archive.is_file()
     url = f"{_ARCHIVES}/{archive.name}"
     download(url, archive, size=size, md5=md5, offline=offline, progress=progress)
-    unpack_tar(archive, folder)
+    unpack(archive, folder)
     if not was_there:
         archive.unlink(missing_ok=True)
     return folder
