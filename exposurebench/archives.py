@@ -111,7 +111,7 @@ def _start(stream: BinaryIO, info: zipfile.ZipInfo, wrap: int, size: int) -> int
         if len(header) == _LOCAL_HEADER.size and header.startswith(b"PK\x03\x04"):
             *_, named, extra = _LOCAL_HEADER.unpack(header)
             if stream.read(named) == raw:
-                start = position + _LOCAL_HEADER.size + int(named) + int(extra)
+                start: int = position + _LOCAL_HEADER.size + named + extra
                 if start + info.compress_size <= size:
                     return start
     raise zipfile.BadZipFile(f"{info.filename!r} is not where it should be")

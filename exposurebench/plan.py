@@ -22,6 +22,7 @@ from exposurebench.dataset import SPLITS
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.files import safe_key, short_hash
 from exposurebench.images import Image
+from exposurebench.pairing import numbers
 from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
 from exposurebench.scene import Frame, Pair, Scene
 from exposurebench.splits import parse_shares, split_of
@@ -75,12 +76,17 @@ def check(recipe: DatasetRecipe) -> None:
     Raises:
         RecipeError: the settings cannot be used; the message is the plug-in's.
     """
-    image = Image(np.full((4, 4, 3), 128, np.uint8))
-    if catalog.load("pairing", recipe.pair).fact("TAKES") == "linear":
-        image = Image(np.full((4, 4, 3), 0.18, np.float32), 16, "linear")
-    gray = Frame(Path("gray"), image=image, encoding=image.encoding)
+    entry = catalog.load("pairing", recipe.pair)
+    picture, light = Image(np.full((4, 4, 3), 128, np.uint8)), Image(np.full((4, 4, 3), 0.18, np.float32), 16, "linear")
+    taken = light if entry.fact("TAKES") == "linear" else picture
+    target, ev = recipe.pair_settings.get("target"), recipe.pair_settings.get("ev")
     try:
-        for _ in make_pairs(dataclasses.replace(recipe, size=None), Scene("gray", (gray,))):
+        exposure = numbers("ev", ev)[0] if ev is not None else None
+        frames = [Frame(Path("gray"), exposure, taken, taken.encoding)]
+        if target:  # the pairing may ask for a finished picture: there is one, of the kind that it gives
+            finished = light if entry.fact("GIVES") == "linear" else picture
+            frames.append(Frame(Path("gray"), image=finished, encoding=finished.encoding, role=target))
+        for _ in make_pairs(dataclasses.replace(recipe, size=None), Scene("gray", tuple(frames))):
             pass
         if "=" in recipe.split or recipe.split not in (*SPLITS, "official"):
             parse_shares(recipe.split)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import lzma
 import os
-import random
 import stat
 import struct
 import tarfile
@@ -13,6 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from exposurebench import archives
@@ -159,7 +159,7 @@ def linked(name: str, mode: int) -> zipfile.ZipInfo:
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_unpack_a_zip(tmp_path: Path, compression: int) -> None:
-    data = random.Random(0).randbytes(200_000)
+    data = np.random.default_rng(0).bytes(200_000)
     archive = make_zip(tmp_path / "x.zip", ["out/a.jpg", "out/b c/\u00fc.jpg"], data, compression=compression)
     assert tree(unpack(archive, tmp_path / "out")) == {"a.jpg": data, "b c/\u00fc.jpg": data}
     found = zip_members(archive)
@@ -204,9 +204,9 @@ def test_a_zip_that_unpacks_to_far_more_is_refused(tmp_path: Path, method: int) 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
 def test_a_tar_that_unpacks_to_far_more_is_refused(tmp_path: Path, mode: str) -> None:
-    noise = random.Random(0).randbytes(300_000)
-    archive = make_tar(tmp_path / "x.tar", [("a.jpg", noise), ("bomb", bytes(100 << 20)), ("b.jpg", noise)], mode)
-    assert archive.stat().st_size < 300_000 + (100 << 20) // 200
+    noise = np.random.default_rng(0).bytes(300_000)
+    archive = make_tar(tmp_path / "x.tar", [("a.jpg", noise), ("bomb", bytes(40 << 20)), ("b.jpg", noise)], mode)
+    assert archive.stat().st_size < 300_000 + (40 << 20) // 200
     with pytest.raises(InputError, match="'bomb', which unpacks to more than 200 times"):
         unpack(archive, tmp_path / "out")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.tar"]
@@ -216,9 +216,9 @@ def test_ten_thousand_to_one_is_refused_before_it_is_unpacked(tmp_path: Path) ->
     """xz packs zeros 7,000 times smaller, and a tar of them again."""
     with lzma.open(tmp_path / "x.tar.xz", "wb", preset=0) as packed:
         info = special("bomb", tarfile.REGTYPE)
-        info.size = 400 << 20
+        info.size = 200 << 20
         packed.write(info.tobuf())
-        for _ in range(400):
+        for _ in range(200):
             packed.write(bytes(1 << 20))
     written = []
     with pytest.raises(InputError, match="refused"):
@@ -307,8 +307,8 @@ def ordinary_reader_fails(archive: Path) -> bool:
 @pytest.mark.parametrize("wrap", [1 << 14, 1 << 16, 1 << 20])
 def test_positions_that_wrapped_are_found_again(tmp_path: Path, wrap: int) -> None:
     """Some 300 kB under 20 names: cut to 14 bits, they wrap 18 times; to 20 bits, never."""
-    draw = random.Random(1)
-    files = {f"Raws/Scene {n % 5}/_MDF{n:04d}.NEF": draw.randbytes(draw.randrange(30_000)) for n in range(20)}
+    draw = np.random.default_rng(1)
+    files = {f"Raws/Scene {n % 5}/_MDF{n:04d}.NEF": draw.bytes(draw.integers(30_000)) for n in range(20)}
     archive = tmp_path / "x.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, data in files.items():

@@ -53,7 +53,9 @@ ROOMS: dict[str, tuple[int, str]] = {
     ),
     "tensors": (1, "torch"),
     "images": (0, "numpy"),
-    **dict.fromkeys(("errors", "files", "download", "archives", "color", "exposure", "exposure_ratio", "crf"), (0, "neither")),
+    **dict.fromkeys(
+        ("errors", "files", "download", "archives", "color", "exposure", "exposure_ratio", "crf"), (0, "neither")
+    ),
 }
 TORCH = {"torch", "torchvision"}
 PIXELS = {"cv2", "rawpy", "OpenEXR", "exposurebench.images"}
