@@ -110,6 +110,7 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
     for number, scene in enumerate(scenes_of(recipe, root)):
         if not number:
             _check_encoding(recipe, scene)
+            _check_target(recipe, scene)
         keys.append(_key_hash(_key(scene.name)))
         if recipe.limit is not None:
             draws.append(draw(recipe.seed, "limit", scene.name))
@@ -140,6 +141,14 @@ def _check_encoding(recipe: DatasetRecipe, scene: Scene) -> None:
         raise RecipeError(
             f"the pairing {recipe.pair} takes {words[takes]}, and the source {recipe.source} gives "
             f"{words[scene.frames[0].encoding]}: choose another source or --pair"
+        )
+
+
+def _check_target(recipe: DatasetRecipe, scene: Scene) -> None:
+    target, roles = recipe.pair_settings.get("target"), [frame.role for frame in scene.frames if frame.role]
+    if target is not None and target not in ("auto", "render", *roles):
+        raise RecipeError(
+            f"target {target!r} is no finished picture of the source {recipe.source}: it gives {', '.join(roles) or 'none'}"
         )
 
 

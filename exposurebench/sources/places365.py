@@ -26,6 +26,7 @@ LAYOUT = (
     "val/<class>), one of these folders alone, or any tree of photographs; file lists, where there are any, "
     "beside them or in filelist_places365-standard or -challenge"
 )
+COMMAND = "--tau 0.5"
 
 Part = Literal["all", "train", "val", "test"]
 Edition = Literal["auto", "standard", "challenge"]
