@@ -31,7 +31,8 @@ _SPLITS = {"train": ("training", "train"), "val": ("validation", "val"), "test":
 def msec(root: str | Path, *, experts: str = "c") -> Iterator[Scene]:
     """One scene per photograph: five exposures, darkest first, and its finished pictures.
 
-    The targets of training and validation are expert C's too, so all splits have the role ``expert_c``.
+    The targets of training and validation (GT_IMAGES) count as expert C's, as those who train on them say, so all
+    splits have the role ``expert_c``.
 
     Args:
         root: the folder that the archives were unpacked in.
