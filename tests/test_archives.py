@@ -206,7 +206,7 @@ def test_a_zip_that_unpacks_to_far_more_is_refused(tmp_path: Path, method: int) 
 def test_a_tar_that_unpacks_to_far_more_is_refused(tmp_path: Path, mode: str) -> None:
     noise = np.random.default_rng(0).bytes(300_000)
     archive = make_tar(tmp_path / "x.tar", [("a.jpg", noise), ("bomb", bytes(40 << 20)), ("b.jpg", noise)], mode)
-    assert archive.stat().st_size < 300_000 + (40 << 20) // 200
+    assert archive.stat().st_size - 2 * len(noise) < (40 << 20) // 200
     with pytest.raises(InputError, match="'bomb', which unpacks to more than 200 times"):
         unpack(archive, tmp_path / "out")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.tar"]
@@ -306,7 +306,7 @@ def ordinary_reader_fails(archive: Path) -> bool:
 
 @pytest.mark.parametrize("wrap", [1 << 14, 1 << 16, 1 << 20])
 def test_positions_that_wrapped_are_found_again(tmp_path: Path, wrap: int) -> None:
-    """Some 300 kB under 20 names: cut to 14 bits, they wrap 18 times; to 20 bits, never."""
+    """Some 300 kB under 20 names: cut to 14 or 16 bits, their positions wrap; to 20 bits, they do not."""
     draw = np.random.default_rng(1)
     files = {f"Raws/Scene {n % 5}/_MDF{n:04d}.NEF": draw.bytes(draw.integers(30_000)) for n in range(20)}
     archive = tmp_path / "x.zip"
@@ -315,7 +315,7 @@ def test_positions_that_wrapped_are_found_again(tmp_path: Path, wrap: int) -> No
             zipped.writestr(name, data)
     true = cut_positions(archive, wrap)
     wraps = max(true.values()) // wrap
-    assert wraps == archive.stat().st_size // wrap
+    assert (wraps >= 3) == (wrap < 1 << 20)
     assert ordinary_reader_fails(archive) == bool(wraps)
     found = zip_members(archive, wrap=wrap)
     assert {m.name: read_member(archive, m) for m in found} == files
