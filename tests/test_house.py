@@ -46,14 +46,14 @@ ROOMS: dict[str, tuple[int, str]] = {
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),
     **dict.fromkeys(("sources", "pairing"), (2, "numpy")),
-    **dict.fromkeys(("models", "losses", "metrics"), (2, "torch")),
+    **dict.fromkeys(("models", "losses", "metrics", "alignment"), (2, "torch")),
     **dict.fromkeys(("tables", "statistics"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
     ),
     "tensors": (1, "torch"),
     "images": (0, "numpy"),
-    **dict.fromkeys(("errors", "files", "download", "color", "exposure", "crf"), (0, "neither")),
+    **dict.fromkeys(("errors", "files", "download", "color", "exposure", "crf", "perception"), (0, "neither")),
 }
 TORCH = {"torch", "torchvision"}
 PIXELS = {"cv2", "rawpy", "OpenEXR", "exposurebench.images"}
