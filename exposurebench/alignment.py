@@ -14,7 +14,7 @@ import torch
 
 from exposurebench.color import REC709, REC709_PRIMARIES, rgb_to_xyz, weighted
 from exposurebench.perception import PU21_BLACK, pq_decode, pq_encode, uv_to_xyz, xyz_to_uv
-from exposurebench.tensors import checked_pair
+from exposurebench.tensors import checked_mask, checked_pair
 
 Alignment = Literal["gain", "percentile", "none"]
 Scale = Literal["white100", "white203", "peak4000"]
@@ -154,13 +154,14 @@ def align_gain(
     Args:
         prediction: ``(N, 3, H, W)``, linear Rec. 709, above 0.
         target: the same shape and dtype.
-        unclipped: the weights w, ``(N, 1, H, W)``, from 0; None for 1 everywhere.
+        unclipped: the weights w, ``(N, 1, H, W)``, bool or in [0, 1]; None for 1 everywhere.
 
     Returns:
         The prediction's shape and dtype.
 
     Raises:
-        ValueError: weights of another shape or device, not finite or negative, or an image without any.
+        TypeError: weights that are not bool, float32 or float64.
+        ValueError: weights of another shape or device, outside [0, 1], or 0 all over an image.
 
     >>> target = torch.tensor([1.0, 10.0, 100.0]).expand(1, 3, 1, 3)
     >>> clipped = (2 * target).clamp(max=20)
@@ -171,7 +172,9 @@ def align_gain(
     if unclipped is None:
         exponent = ratio.mean((1, 2, 3), keepdim=True)
     else:
-        weights = _checked_weights(unclipped, ratio)
+        weights = checked_mask(unclipped, ratio, "unclipped")
+        if (weights.sum((1, 2, 3)) == 0).any():
+            raise ValueError("unclipped is 0 all over an image: where the input shows no light there is no gain to fit")
         exponent = (weights * ratio).sum((1, 2, 3), keepdim=True) / weights.sum((1, 2, 3), keepdim=True)
     return exponent.exp() * prediction
 
@@ -179,26 +182,35 @@ def align_gain(
 def align_percentiles(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """The prediction on the straight line that brings its 0.1 % and 99.9 % order statistics to the target's.
 
-    Over all values of the three channels, image by image; what falls below 0 becomes 0. This is a protocol of
-    earlier papers, kept to repeat them: whoever brightens more than one clipped value in a thousand sets the
-    scale of the whole image.
+    Over all values of the three channels, image by image; what falls below the black of the display (0.005 cd/m2)
+    becomes that. This is a protocol of earlier papers, kept to repeat them: whoever brightens more than one
+    clipped value in a thousand sets the scale of the whole image.
 
     Args:
-        prediction: ``(N, 3, H, W)``, linear.
+        prediction: ``(N, 3, H, W)``, linear Rec. 709 in cd/m2.
         target: the same shape and dtype.
 
     Returns:
-        The prediction's shape and dtype, from 0.
+        The prediction's shape and dtype, from 0.005 cd/m2.
 
     Source: Marnerides et al. 2018, section 5 (scene-referred); the order statistics of Liu et al. 2020.
 
-    >>> target = torch.linspace(0, 500, 3000).view(1, 3, 25, 40)
+    >>> target = torch.linspace(1, 500, 3000).view(1, 3, 25, 40)
     >>> torch.allclose(align_percentiles(0.3 * target + 7, target), target, atol=1e-3)
     True
     """
     (low, high), (target_low, target_high) = _extremes(prediction), _extremes(target)
     slope = (target_high - target_low) / (high - low).clamp(min=1e-8)
-    return (slope * (prediction - low) + target_low).clamp(min=0)
+    return (slope * (prediction - low) + target_low).clamp(min=PU21_BLACK)
+
+
+def near_peak(light: torch.Tensor) -> torch.Tensor:
+    """The 99.9th percentile of an image's values (order statistic), ``(N, 3, H, W)`` to ``(N, 1, 1, 1)``.
+
+    >>> near_peak(torch.arange(3000.0).view(1, 3, 25, 40)).item()
+    2997.0
+    """
+    return _extremes(light)[1]
 
 
 def correct_crf(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -242,19 +254,18 @@ def correct_crf(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def _cubic(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """The least squares cubic of ``(N, pixels)``, at x, by polynomials orthogonal over the pixels (Forsythe 1957).
 
-    A polynomial that is 0 on all pixels (an image of few levels) has nothing to fit and is left out.
+    One that is 0 on all pixels, as in an image of few levels, has nothing to fit; so have all that follow.
     """
     low, high = x.amin(1, keepdim=True), x.amax(1, keepdim=True)
     x = (2 * x - low - high) / (high - low).clamp(min=1e-12)
     before, now = torch.zeros_like(x), torch.ones_like(x)
     size_before, fitted = torch.ones_like(low), torch.zeros_like(x)
     for _ in range(_DEGREE + 1):
-        size = (now**2).mean(1, keepdim=True)
-        there = size > 1e-20
-        size = torch.where(there, size, 1)
-        fitted = fitted + there * (y * now).mean(1, keepdim=True) / size * now
+        now = now * ((now**2).mean(1, keepdim=True) > 1e-20)
+        size = (now**2).mean(1, keepdim=True).clamp(min=1e-20)
+        fitted = fitted + (y * now).mean(1, keepdim=True) / size * now
         middle = (x * now**2).mean(1, keepdim=True) / size
-        before, now = now, (x - middle) * now - size / size_before * before
+        before, now = now, (x - middle) * now - (now**2).mean(1, keepdim=True) / size_before * before
         size_before = size
     return fitted
 
@@ -276,16 +287,3 @@ def _extremes(light: torch.Tensor) -> list[torch.Tensor]:
     left_out = max(1, values.shape[1] // EXTREMES)
     places = (left_out, values.shape[1] - left_out + 1)
     return [values.kthvalue(place, 1).values.view(-1, 1, 1, 1) for place in places]
-
-
-def _checked_weights(weights: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
-    if weights.shape != ratio.shape or weights.device != ratio.device:
-        raise ValueError(
-            f"unclipped must have the shape {tuple(ratio.shape)} on {ratio.device}, not {tuple(weights.shape)} on {weights.device}"
-        )
-    weights = weights.to(ratio.dtype)
-    if not (weights >= 0).all() or not weights.isfinite().all():
-        raise ValueError("unclipped must hold finite weights from 0 up")
-    if (weights.sum((1, 2, 3)) == 0).any():
-        raise ValueError("unclipped has no weight in an image: without light that the input shows there is no gain to fit")
-    return weights

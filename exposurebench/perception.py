@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exposurebench.color import A, Weights
+from exposurebench.color import A, Weights, weighted
 
 PU21_BLACK = 0.005
 PU21_PEAK = 10_000.0
@@ -51,6 +51,16 @@ def pu21_encode(light: A) -> A:
     p1, p2, p3, p4, p5, p6, p7 = PU21_BANDING_GLARE
     power = light.clip(PU21_BLACK, PU21_PEAK) ** p4
     return (p7 * (((p1 + p2 * power) / (1 + p3 * power)) ** p5 - p6)).clip(0, None)
+
+
+def pu21_luminance(light: A) -> A:
+    """The PU21 value of the luminance of linear Rec. 709 light, ``(N, 3, H, W)`` to ``(N, 1, H, W)``.
+
+    >>> import numpy as np
+    >>> pu21_luminance(np.full((1, 3, 1, 1), 100.0)).round(2).tolist()
+    [[[[256.38]]]]
+    """
+    return pu21_encode(weighted(light[:, 0:1], light[:, 1:2], light[:, 2:3], PU21_LUMINANCE))
 
 
 def pq_encode(light: A) -> A:
