@@ -261,13 +261,19 @@ def _cubic(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     before, now = torch.zeros_like(x), torch.ones_like(x)
     size_before, fitted = torch.ones_like(low), torch.zeros_like(x)
     for _ in range(_DEGREE + 1):
-        now = now * ((now**2).mean(1, keepdim=True) > 1e-20)
-        size = (now**2).mean(1, keepdim=True).clamp(min=1e-20)
-        fitted = fitted + (y * now).mean(1, keepdim=True) / size * now
-        middle = (x * now**2).mean(1, keepdim=True) / size
-        before, now = now, (x - middle) * now - (now**2).mean(1, keepdim=True) / size_before * before
+        size = _dot(now, now)
+        there = size > 1e-20 * x.shape[1]
+        now, size = there * now, torch.where(there, size, 1)
+        fitted = torch.addcmul(fitted, _dot(y, now) / size, now)
+        raised = x * now
+        middle = _dot(raised, now) / size
+        before, now = now, raised - middle * now - there * size / size_before * before
         size_before = size
     return fitted
+
+
+def _dot(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    return (first.unsqueeze(1) @ second.unsqueeze(2)).squeeze(2)
 
 
 def _ridge(terms: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:

@@ -288,7 +288,11 @@ def test_inputs_stay(target):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"alignment": "mean"}, "gain, percentile, none"), ({"peak_nits": 1.0}, "above 1"), ({"peak_nits": np.nan}, "above 1")],
+    [
+        ({"alignment": "mean"}, "gain, percentile, none"),
+        ({"peak_nits": 1.0}, "above 1"),
+        ({"peak_nits": np.nan}, "above 1"),
+    ],
     ids=["alignment", "peak", "NaN"],
 )
 def test_align_refuses_settings(target, settings, message):

@@ -73,22 +73,41 @@ def ms_ssim(prediction: torch.Tensor, target: torch.Tensor, *, color: Color = "l
     0.86
     """
     checked_pair(prediction, target)
+    return similarity_over_scales(in_color(prediction, color), in_color(target, color)).mean(1)
+
+
+def similarity_over_scales(prediction: torch.Tensor, target: torch.Tensor, *, peak: float = 1.0) -> torch.Tensor:
+    """MS-SSIM of each channel by itself. Values are not checked, so that other encodings can be scored.
+
+    Args:
+        prediction: ``(N, C, H, W)``, any number of channels.
+        target: the same shape and dtype.
+        peak: the largest value of the encoding.
+
+    Returns:
+        ``(N, C)`` in [0, 1].
+
+    Raises:
+        ValueError: a side is under 176 px.
+
+    >>> similarity_over_scales(torch.zeros(2, 1, 176, 180), torch.ones(2, 1, 176, 180)).shape
+    torch.Size([2, 1])
+    """
     if min(prediction.shape[2:]) < SMALLEST_PX:
         height, width = prediction.shape[2:]
         raise ValueError(f"MS-SSIM needs {SMALLEST_PX} px for its five scales, and {width} x {height} px is smaller")
-    prediction, target = in_color(prediction, color), in_color(target, color)
     means = []
     for scale in range(len(SCALES)):
         if scale:
             prediction, target = _halved(prediction), _halved(target)
-        luminance, structure = ssim_maps(prediction, target)
+        luminance, structure = ssim_maps(prediction, target, peak=peak)
         last = scale == len(SCALES) - 1
         means.append((luminance * structure if last else structure).mean((2, 3)))
     factors = torch.stack(means, -1)
     positive = factors > 0
     weights = factors.new_tensor(SCALES)
     product = torch.where(positive, factors, 1.0).pow(weights).prod(-1)
-    return torch.where(positive.all(-1), product, 0.0).mean(1)
+    return torch.where(positive.all(-1), product, 0.0)
 
 
 def _halved(images: torch.Tensor) -> torch.Tensor:

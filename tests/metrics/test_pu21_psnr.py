@@ -88,7 +88,12 @@ def relative_light(references, name: str, share: float) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("name", "share", "legacy", "headline"),
-    [("nancy", 0.97, 14.6, -2.9), ("still", 0.95, 14.4, -1.4), ("still", 0.97, 19.2, -1.6), ("still", 0.99, 10.4, -1.7)],
+    [
+        ("nancy", 0.97, 14.6, -2.9),
+        ("still", 0.95, 14.4, -1.4),
+        ("still", 0.97, 19.2, -1.6),
+        ("still", 0.99, 10.4, -1.7),
+    ],
 )
 def test_sparkle_on_real_light(references, name, share, legacy, headline):
     """What the sparkle gains in dB: measured, and held."""
