@@ -45,7 +45,8 @@ def phase_congruency(images: torch.Tensor) -> torch.Tensor:
     32
     """
     bank, noise_gains = _wavelets(images.shape[1], images.shape[2], images.dtype, images.device)
-    spectrum = torch.fft.fft2(images).unsqueeze(1)
+    # No wavelet sees the mean; without it less is lost to rounding.
+    spectrum = torch.fft.fft2(images - images.mean((1, 2), keepdim=True)).unsqueeze(1)
     energies, amplitudes = torch.zeros_like(images), torch.zeros_like(images)
     for wavelets, noise_gain in zip(bank, noise_gains, strict=True):
         responses = torch.fft.ifft2(spectrum * wavelets)

@@ -51,7 +51,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
     ),
-    "tensors": (1, "torch"),
+    **dict.fromkeys(("tensors", "phase_congruency"), (1, "torch")),
     "images": (0, "numpy"),
     **dict.fromkeys(("errors", "files", "download", "color", "exposure", "crf", "perception"), (0, "neither")),
 }

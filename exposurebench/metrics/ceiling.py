@@ -57,7 +57,7 @@ def ceiling(prediction: torch.Tensor, target: torch.Tensor) -> dict[str, torch.T
 
 
 def _percentile(images: torch.Tensor) -> torch.Tensor:
-    luma: torch.Tensor = weighted(*images.unbind(1)).flatten(1)
+    luma: torch.Tensor = weighted(images[:, 0], images[:, 1], images[:, 2]).flatten(1)
     place = SHARE * (luma.shape[1] - 1)
     below = math.floor(place)
     # Only the brightest thousandth is sorted; torch.quantile would sort everything, and refuses large images.

@@ -25,9 +25,7 @@ PROTOCOL = {
 }
 
 
-def clipped_chroma(
-    prediction: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor | None = None
-) -> torch.Tensor:
+def clipped_chroma(prediction: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
     """How wrong the colours are, brightness aside, where the input held no information.
 
     ``mean(sqrt((a - a_target)^2 + (b - b_target)^2))`` over the clipped pixels. A network that paints every

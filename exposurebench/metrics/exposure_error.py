@@ -27,9 +27,7 @@ FLOOR = 1 / 255 / 12.92
 """The light of the darkest 8-bit gray above black; below it a ratio says nothing."""
 
 
-def exposure_error(
-    prediction: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor | None = None
-) -> torch.Tensor:
+def exposure_error(prediction: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
     """How much too bright (plus) or too dark (minus) an image is, on average, in stops.
 
     ``mean(log2(max(Y, f) / max(Y_target, f)))`` with Y the Rec. 709 luminance of the light that sRGB stands
@@ -64,5 +62,6 @@ def exposure_error(
 
 
 def _stops(images: torch.Tensor) -> torch.Tensor:
-    luminance: torch.Tensor = weighted(*srgb_to_light(images).split(1, dim=1))
+    light = srgb_to_light(images)
+    luminance: torch.Tensor = weighted(light[:, 0:1], light[:, 1:2], light[:, 2:3])
     return luminance.clip(FLOOR, None).log2()

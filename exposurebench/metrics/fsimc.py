@@ -6,8 +6,8 @@ import math
 
 import torch
 
-from exposurebench.color import REC601, Weights, weighted
-from exposurebench.metrics.fsim import alike, decimated, feature_similarity, pooled
+from exposurebench.color import REC601, Weights
+from exposurebench.metrics.fsim import alike, decimated, feature_similarity, levels, pooled
 from exposurebench.tensors import checked_mask, checked_pair
 
 TITLE = "feature similarity with colour (FSIMc)"
@@ -68,16 +68,13 @@ def fsimc(prediction: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor 
     1.0
     >>> red = gray * torch.tensor([1.5, 0.5, 0.5]).view(1, 3, 1, 1)
     >>> round(fsimc(red, gray).item(), 3)
-    0.947
+    0.861
     """
     checked_pair(prediction, target)
     weights = None if mask is None else decimated(checked_mask(mask, prediction))
-    sides = [decimated(images).split(1, dim=1) for images in (prediction, target)]
-    ours, theirs = (255 * weighted(*side, REC601) for side in sides)
-    similarity, features = feature_similarity(ours, theirs)
-    chroma = [
-        alike(*(255 * weighted(*side, axis) for side in sides), CHROMA_CONSTANT) for axis in (IN_PHASE, QUADRATURE)
-    ]
+    sides = [decimated(images) for images in (prediction, target)]
+    similarity, features = feature_similarity(*(levels(side, REC601) for side in sides))
+    chroma = [alike([levels(side, axis) for side in sides], CHROMA_CONSTANT) for axis in (IN_PHASE, QUADRATURE)]
     product = chroma[0] * chroma[1]
     colors = product.abs() ** CHROMA_POWER
     colors = torch.where(product < 0, math.cos(CHROMA_POWER * math.pi) * colors, colors)

@@ -19,13 +19,15 @@ class References:
     pairs: pd.DataFrame
     values: pd.DataFrame
 
-    def scores(self, metric: str, params: str, program: str = "") -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
-        """Prediction, target and score of every 8-bit pair that a program (by a part of its name) scored."""
+    def scores(
+        self, metric: str, params: str, program: str = "", kinds: tuple[str, ...] = ("ldr",)
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
+        """Prediction, target and score of every pair of some kinds that a program (by a part of its name) scored."""
         rows = self.values[(self.values.metric == metric) & (self.values.params == params)]
         rows = rows[rows.reference_implementation.str.contains(program, regex=False)]
         for pair_id, value in zip(rows.pair_id, rows.value, strict=True):
             pair = self.pairs.loc[pair_id]
-            if pair.kind == "ldr":
+            if pair.kind in kinds:
                 yield self.image(pair.test_file), self.image(pair.reference_file), float(value)
 
     def light_scores(self, metric: str, params: str, program: str = "") -> list[tuple[str, float]]:
@@ -43,7 +45,11 @@ class References:
         return torch.from_numpy(prediction).permute(2, 0, 1)[None], torch.from_numpy(target).permute(2, 0, 1)[None]
 
     def image(self, name: str) -> torch.Tensor:
-        levels = np.array(Image.open(self.folder / name).convert("RGB"), np.float64)
+        """Levels of 255 as display values; those of an array need not be whole."""
+        if name.endswith(".npy"):
+            levels = np.load(self.folder / name).astype(np.float64)[..., None].repeat(3, axis=2)
+        else:
+            levels = np.array(Image.open(self.folder / name).convert("RGB"), np.float64)
         return torch.from_numpy(levels / 255).permute(2, 0, 1)[None]
 
 
