@@ -273,7 +273,9 @@ def _cubic(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _dot(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    return (first.unsqueeze(1) @ second.unsqueeze(2)).squeeze(2)
+    """The scalar product of two ``(N, pixels)``, ``(N, 1)``, without a temporary of that size."""
+    product: torch.Tensor = (first.unsqueeze(1) @ second.unsqueeze(2)).squeeze(2)
+    return product
 
 
 def _ridge(terms: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
