@@ -83,7 +83,7 @@ def align(
         target: the same shape and dtype.
         alignment: ``gain`` (:func:`align_gain`), ``percentile`` (:func:`align_percentiles`) or ``none``.
         crf_correction: whether :func:`correct_crf` follows.
-        peak_nits: the peak of the display in cd/m2, above 1.
+        peak_nits: the peak of the display in cd/m2, above 1; for white, and so for each channel.
         unclipped: for ``gain``, ``(N, 1, H, W)`` weights: 0 where the input of the pair is clipped (at black
             or at white), 1 where it shows the light. None: nothing of the input was clipped.
 
@@ -281,8 +281,9 @@ def _dot(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 def _ridge(terms: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     """Shifts ``(N, 2, pixels)`` as terms ``(N, terms, pixels)`` explain them, with a ridge towards none."""
     count, pixels = terms.shape[1:]
-    gram = terms @ terms.mT + RIDGE * pixels / count * torch.eye(count).to(terms)
-    return torch.linalg.solve(gram, terms @ shifts.mT).mT @ terms
+    ridge = RIDGE * pixels / count * torch.eye(count, dtype=terms.dtype, device=terms.device)
+    matrix: torch.Tensor = torch.linalg.solve(terms @ terms.mT + ridge, terms @ shifts.mT)
+    return matrix.mT @ terms
 
 
 def _luminance(light: torch.Tensor) -> torch.Tensor:
