@@ -88,10 +88,10 @@ def protocol(metric: str) -> dict[str, Any]:
         "metric": metric,
         "version": entry.fact("VERSION"),
         **entry.fact("PROTOCOL"),
-        **entry.settings,
         "prediction": "quantized to the target's bit depth",
         "size": "full",
         "precision": "float64",
+        **entry.settings,
     }
 
 
