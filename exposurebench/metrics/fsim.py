@@ -139,7 +139,8 @@ def decimated(images: torch.Tensor) -> torch.Tensor:
     if factor == 1:
         return images
     before = (factor - 1) // 2
-    height, width = (-(before + size) % factor for size in images.shape[2:])
+    # What the last windows lack beyond the border, or what the border leaves over.
+    height, width = (math.ceil(size / factor) * factor - before - size for size in images.shape[2:])
     framed = pad(images, (before, width, before, height))
     # Far faster on a CPU than avg_pool2d.
     rows = torch.stack([framed[..., start::factor, :] for start in range(factor)]).sum(0)

@@ -30,7 +30,6 @@ class Row(NamedTuple):
         return f"{self.name}-{self.params}-{self.program}".replace(" ", "_")
 
 
-WHOLE = "levels"  # pairs of whole 8-bit levels alone: an array's levels are not rounded by the reference program
 ROWS = [
     Row("psnr", "PSNR", "rgb, peak=255", "closed form", 12, 1e-9),
     Row("psnr", "PSNR", "all channels, data_range=255", "scikit-image", 9, 1e-9),
@@ -66,6 +65,7 @@ def header():
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_agrees(references, row):
     entry = catalog.load("metrics", row.name)
+    # the levels of arrays are not whole, and the program that was given them did not round them
     kinds = ("ldr",) if "uint8" in row.params else ("ldr", "hdr_luminance")
     found = [
         abs(entry.function()(prediction, target, **row.settings).item() - score)
@@ -78,16 +78,24 @@ def test_agrees(references, row):
     assert max(found) <= row.allowed
 
 
-@pytest.mark.parametrize(("name", "allowed"), [("ssim", 2e-6), ("ms_ssim", 2e-6), ("fsim", 2e-5), ("fsimc", 2e-5)])
-def test_single_precision_is_nearly_as_good(references, name, allowed):
-    metric = {"ssim": ("SSIM", "gaussian11-1.5, valid, rgb-mean"), "ms_ssim": ("MS-SSIM", "5 scales, luma-float")}
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "metric", "params"),
+    [
+        ("ssim", "SSIM", "gaussian11-1.5, valid, rgb-mean"),
+        ("ms_ssim", "MS-SSIM", "5 scales, luma-float"),
+        ("fsim", "FSIM", "-"),
+        ("fsimc", "FSIMc", "-"),
+    ],
+)
+def test_single_precision_is_nearly_as_good(references, name, metric, params):
+    """Of photographs; the faint patterns on a flat gray are changed as much by being rounded to float32."""
     score = catalog.load("metrics", name).function()
-    found = []
-    for prediction, target, value in references.scores(
-        *metric.get(name, (name.upper().replace("C", "c"), "-")), kinds=("ldr", "hdr_luminance")
-    ):
-        single = score(prediction.float(), target.float())
-        assert single.dtype == torch.float32
-        found.append(abs(single.item() - value))
-    assert len(found) >= 12
-    assert max(found) <= allowed
+    for kind, allowed, pairs in (("ldr", 1e-6, 9), ("hdr_luminance", 1e-4, 3)):
+        found = []
+        for prediction, target, value in references.scores(metric, params, "Octave", (kind,)):
+            single = score(prediction.float(), target.float())
+            assert single.dtype == torch.float32
+            found.append(abs(single.item() - value))
+        assert len(found) == pairs
+        assert max(found) <= allowed
