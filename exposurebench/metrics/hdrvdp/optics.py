@@ -1,0 +1,78 @@
+"""The glare of the eye: light that the cornea, the lens and the retina scatter."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+_DECAY = (0.028, 0.37, 37.0, 360.0)
+_U, _V = 0.99727370023777070, 0.061466549455263
+_SHARE = (_U * 0.426, _U * 0.574, (1 - _U) * _V, (1 - _U) * (1 - _V))
+
+
+def mtf(frequency: Any) -> NDArray[np.float64]:
+    """How much of a pattern's contrast reaches the retina, ``sum_k a_k exp(-b_k f)``.
+
+    Args:
+        frequency: in cycles per degree.
+
+    Returns:
+        float64, from 1 (no pattern) down to 0.
+
+    >>> mtf([0, 1, 4, 10, 30]).round(8).tolist()
+    [1.0, 0.80850869, 0.51013231, 0.33523872, 0.18341594]
+    """
+    rho = np.asarray(frequency, np.float64)[..., None]
+    gain: NDArray[np.float64] = (np.array(_SHARE) * np.exp(-np.array(_DECAY) * rho)).sum(-1)
+    return gain
+
+
+def on_retina(light: torch.Tensor, pixels_per_degree: float, surround: torch.Tensor | None) -> torch.Tensor:
+    """Light after the glare of the eye, channel by channel.
+
+    The image stands in the top left of a sheet of twice its size, whose rest is the surround or the mirrored
+    image; its spectrum times the :func:`mtf` gives what reaches the retina.
+
+    Args:
+        light: ``(N, C, H, W)`` in cd/m2.
+        pixels_per_degree: of visual angle.
+        surround: ``(1 or N, 1 or C, 1, 1)``, the light around the image; None mirrors it.
+
+    Returns:
+        the same shape, held in [1e-5, 1e10].
+
+    >>> even = torch.full((1, 1, 8, 8), 100.0)
+    >>> on_retina(even, 30.0, None).allclose(even)
+    True
+    """
+    height, width = light.shape[2:]
+    key = height, width, pixels_per_degree, light.dtype, light.device
+    if surround is None:
+        filtered = _mirrored(light, *key)
+    else:
+        # Light beyond the surround's is filtered alone: the transfer of a constant is 1.
+        padded = torch.fft.rfft2(light - surround, s=(2 * height, 2 * width))
+        padded *= _transfer(*key)
+        filtered = torch.fft.irfft2(padded, s=(2 * height, 2 * width))[..., :height, :width] + surround
+    return filtered.clamp_(1e-5, 1e10)
+
+
+def _mirrored(light: torch.Tensor, height: int, width: int, *key: Any) -> torch.Tensor:
+    sheet = torch.cat((light, light.flip(3)), 3)
+    sheet = torch.cat((sheet, sheet.flip(2)), 2)
+    spectrum = torch.fft.rfft2(sheet)
+    spectrum *= _transfer(height, width, *key)
+    return torch.fft.irfft2(spectrum, s=(2 * height, 2 * width))[..., :height, :width]
+
+
+@functools.lru_cache(maxsize=4)
+def _transfer(
+    height: int, width: int, pixels_per_degree: float, dtype: torch.dtype, device: torch.device
+) -> torch.Tensor:
+    """The MTF on the half plane of frequencies of a sheet of twice the image's size."""
+    down, across = np.fft.fftfreq(2 * height), np.fft.rfftfreq(2 * width)
+    return torch.from_numpy(mtf(np.hypot(down[:, None], across) * pixels_per_degree)).to(device, dtype)
