@@ -60,8 +60,9 @@ def _along(images: torch.Tensor, axis: int, kernel: tuple[float, ...], border: B
     if border == "zero":
         rows = rows * torch.from_numpy(inside).to(images.device, images.dtype)
     windows = rows.unfold(-1, _BLOCK + 2 * reach, _BLOCK)
-    smooth = windows @ _toeplitz(kernel, images.dtype, images.device)
-    return smooth.flatten(-2)[..., :count].movedim(-1, axis)
+    # As one matrix: a product of batches would copy the kernel's matrix for every row.
+    smooth = windows.reshape(-1, _BLOCK + 2 * reach) @ _toeplitz(kernel, images.dtype, images.device)
+    return smooth.view(*rows.shape[:-1], blocks * _BLOCK)[..., :count].movedim(-1, axis)
 
 
 @functools.lru_cache(maxsize=16)

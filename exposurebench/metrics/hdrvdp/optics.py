@@ -49,24 +49,51 @@ def on_retina(light: torch.Tensor, pixels_per_degree: float, surround: torch.Ten
     >>> on_retina(even, 30.0, None).allclose(even)
     True
     """
-    height, width = light.shape[2:]
-    key = height, width, pixels_per_degree, light.dtype, light.device
+    transfer = _transfer(light.shape[2], light.shape[3], pixels_per_degree, light.dtype, light.device)
     if surround is None:
-        filtered = _mirrored(light, *key)
+        filtered = _mirrored(light, transfer)
     else:
         # Light beyond the surround's is filtered alone: the transfer of a constant is 1.
-        padded = torch.fft.rfft2(light - surround, s=(2 * height, 2 * width))
-        padded *= _transfer(*key)
-        filtered = torch.fft.irfft2(padded, s=(2 * height, 2 * width))[..., :height, :width] + surround
+        filtered = _in_the_dark(light - surround, transfer) + surround
     return filtered.clamp_(1e-5, 1e10)
 
 
-def _mirrored(light: torch.Tensor, height: int, width: int, *key: Any) -> torch.Tensor:
-    sheet = torch.cat((light, light.flip(3)), 3)
-    sheet = torch.cat((sheet, sheet.flip(2)), 2)
-    spectrum = torch.fft.rfft2(sheet)
-    spectrum *= _transfer(height, width, *key)
-    return torch.fft.irfft2(spectrum, s=(2 * height, 2 * width))[..., :height, :width]
+def _in_the_dark(light: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
+    """The rows of the sheet that hold nothing are never transformed along themselves."""
+    height, width = light.shape[2:]
+    spectrum = torch.fft.fft(torch.fft.rfft(light, n=2 * width), n=2 * height, dim=2)
+    spectrum *= transfer
+    rows = torch.fft.ifft(spectrum, dim=2)[:, :, :height]
+    return torch.fft.irfft(rows, n=2 * width)[..., :width]
+
+
+def _mirrored(light: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
+    """A mirrored sheet has a spectrum of cosines alone, as many as the image has pixels."""
+    height, width = light.shape[2:]
+    cosines = _cosines(_cosines(light).transpose(2, 3).contiguous())
+    cosines *= transfer[:height, :width].T
+    return _from_cosines(_from_cosines(cosines).transpose(2, 3).contiguous())
+
+
+def _cosines(rows: torch.Tensor) -> torch.Tensor:
+    """The discrete cosine transform of rows, but for a factor of 2."""
+    count = rows.shape[-1]
+    spectrum = torch.view_as_real(torch.fft.rfft(torch.cat((rows, rows.flip(-1)), -1))[..., :count])
+    turn = torch.view_as_real(_half_pixel(count, rows.dtype, rows.device))
+    return spectrum[..., 0] * turn[:, 0] + spectrum[..., 1] * turn[:, 1]
+
+
+def _from_cosines(cosines: torch.Tensor) -> torch.Tensor:
+    count = cosines.shape[-1]
+    turned = cosines * _half_pixel(count, cosines.dtype, cosines.device)
+    return torch.fft.irfft(turned, n=2 * count)[..., :count]
+
+
+@functools.lru_cache(maxsize=8)
+def _half_pixel(count: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """What the centre of the mirror, half a pixel from the first, turns each frequency's phase by."""
+    turn = torch.from_numpy(np.exp(1j * np.pi * np.arange(count) / (2 * count)))
+    return turn.to(device, torch.complex64 if dtype == torch.float32 else torch.complex128)
 
 
 @functools.lru_cache(maxsize=4)

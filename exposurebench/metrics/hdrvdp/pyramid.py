@@ -9,14 +9,12 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import pad
+from torch.nn.functional import conv2d, pad
 
 from exposurebench.metrics.hdrvdp.light import constants
 
 Filters = Literal["sp0", "sp3"]
 """``sp0`` has one band without orientation at every level, ``sp3`` four of 45 degrees."""
-
-_BLOCK = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +83,8 @@ def synthesised(bands: list[torch.Tensor], filters: Filters) -> torch.Tensor:
 def correlated(images: torch.Tensor, filters: NDArray[np.float64], step: int = 1) -> torch.Tensor:
     """Correlation with some filters; borders are mirrored without repeating the edge, every step-th pixel is kept.
 
-    Overlapping blocks of rows are multiplied by a matrix that holds the filters in every column. On a
-    processor this is faster than a convolution of one channel, by far in float64.
+    A block of neighbouring pixels is computed as so many channels of one wider filter each: on a processor
+    this is several times as fast as the convolution of one channel with one filter.
 
     Args:
         images: ``(N, 1, H, W)``.
@@ -99,28 +97,26 @@ def correlated(images: torch.Tensor, filters: NDArray[np.float64], step: int = 1
     count, _, height, width = images.shape
     rows, columns = -(-height // step), -(-width // step)
     side = filters.shape[-1]
-    blocks = -(-columns // _BLOCK)
-    window = (_BLOCK - 1) * step + side
-    missing = (blocks - 1) * _BLOCK * step + window - width - 2 * (side // 2)
-    padded = pad(images, (side // 2,) * 4, mode="reflect")[:, 0]
-    padded = pad(padded, (0, max(missing, 0)))
-    pieces = padded.unfold(2, window, _BLOCK * step).transpose(1, 2).contiguous()
-    down, across = pieces.stride(1), pieces.stride(2)
-    windows = pieces.as_strided(
-        (count, blocks, rows, side * window), (pieces.stride(0), down, across * step, 1)
-    )
-    matrix = _block_matrix(filters.tobytes(), len(filters), side, step, images.dtype, images.device)
-    result = windows.reshape(-1, side * window) @ matrix
-    result = result.view(count, blocks, rows, len(filters), _BLOCK).permute(0, 3, 2, 1, 4)
-    return result.reshape(count, len(filters), rows, blocks * _BLOCK)[..., :columns]
+    block = 16 if len(filters) == 1 else 8
+    blocks = -(-columns // block)
+    missing = blocks * block * step - step + side - width - 2 * (side // 2)
+    padded = pad(pad(images, (side // 2,) * 4, mode="reflect"), (0, max(missing, 0)))
+    weights = _block_filters(filters.tobytes(), side, block, step, images.dtype, images.device)
+    # Not in tensor cores, which keep ten bits.
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        result = conv2d(padded.contiguous(memory_format=torch.channels_last), weights, stride=(step, block * step))
+    result = result.view(count, len(filters), block, rows, blocks).permute(0, 1, 3, 4, 2)
+    return result.reshape(count, len(filters), rows, blocks * block)[..., :columns]
 
 
 @functools.lru_cache(maxsize=64)
-def _block_matrix(
-    data: bytes, count: int, side: int, step: int, dtype: torch.dtype, device: torch.device
+def _block_filters(
+    data: bytes, side: int, block: int, step: int, dtype: torch.dtype, device: torch.device
 ) -> torch.Tensor:
-    filters = np.frombuffer(data).reshape(count, side, side)
-    matrix = np.zeros((side, (_BLOCK - 1) * step + side, count, _BLOCK))
-    for column in range(_BLOCK):
-        matrix[:, column * step : column * step + side, :, column] = filters.transpose(1, 2, 0)
-    return torch.from_numpy(matrix.reshape(-1, count * _BLOCK)).to(device, dtype)
+    """Each filter at each place of a block, ``(F * block, 1, side, (block - 1) * step + side)``."""
+    filters = np.frombuffer(data).reshape(-1, side, side)
+    placed = np.zeros((len(filters), block, side, (block - 1) * step + side))
+    for place in range(block):
+        placed[:, place, :, place * step : place * step + side] = filters
+    weights = torch.from_numpy(placed).flatten(0, 1)[:, None].to(device, dtype)
+    return weights.contiguous(memory_format=torch.channels_last)
