@@ -1,17 +1,16 @@
-"""HDR-VDP-2: a model of the visual system that says how well an image keeps what another shows (2.2.2 and 2.2.0)."""
+"""HDR-VDP-2: a model of the eye that says how well a prediction keeps what its target shows (2.2.2 and 2.2.0)."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 
 from exposurebench.metrics.hdrvdp import detection, masking, optics, pooling, pyramid, receptors, sensitivity
-from exposurebench.metrics.hdrvdp.difference import Difference
-from exposurebench.metrics.hdrvdp.interpolation import resized
-from exposurebench.metrics.hdrvdp.light import GRAY, checked_light, differs, receptor_facts, through
+from exposurebench.metrics.hdrvdp.light import GRAY, catches, checked_light, differs, through
 
-TITLE = "HDR-VDP-2 quality and visibility"
+TITLE = "HDR-VDP-2.2.2: quality, and whether a difference is seen"
 TAKES = "nits"
 UNIT = ""
 RANGE = {"Q": (None, 100.0), "P_det": (0.0, 1.0), "C_max": (0.0, None)}
@@ -24,15 +23,15 @@ PROTOCOL = {
     "pixels_per_degree": 30.0,
     "surround": 1e-5,
     "luminance_scale": 1.0,
-    "unit_of_light": "cd/m2",
+    "light": "cd/m2",
     "display": "ccfl-lcd; D65 where there is one channel",
     "precision": "input",
 }
-VARIANTS = {"2.2.0": {"release": "2.2.0"}}
+VARIANTS = {"2_2_0": {"release": "2.2.0"}}
 VARIANT_FACTS = {
-    "2.2.0": {
-        "TITLE": "HDR-VDP-2.2.0 quality and visibility",
-        "RANGE": {"Q": (None, None), "Q_MOS": (0.0, 100.0), "P_det": (0.0, 1.0), "C_max": (0.0, None)},
+    "2_2_0": {
+        "TITLE": "HDR-VDP-2.2.0: quality, and whether a difference is seen",
+        "RANGE": {"Q": (None, None), "Q_MOS": (0.0, None), "P_det": (0.0, 1.0), "C_max": (0.0, None)},
         "BETTER": {"Q": "lower", "Q_MOS": "higher", "P_det": "lower", "C_max": "lower"},
     }
 }
@@ -57,7 +56,13 @@ _SENSITIVITY: sensitivity.Rows = (
     (150.0, 0.394533, 2.7755, 1.16577, 7.45665),
 )
 _MASKING = masking.Masking(
-    difference=10**0.544068, pattern=10**0.49576, slope=3.5, own=10**0.189065, across=10**0.449199, beside=10**1.52512
+    difference=10**0.544068,
+    pattern=10**0.49576,
+    slope=3.5,
+    own=10**0.189065,
+    across=10**0.449199,
+    beside=10**1.52512,
+    in_noise=True,
 )
 _WEIGHTS: dict[str, pooling.Weights] = {
     "2.2.2": (
@@ -76,82 +81,94 @@ def hdrvdp2(
     prediction: torch.Tensor,
     target: torch.Tensor,
     *,
+    release: Release = "2.2.2",
     encoding: Encoding = "rgb-bt.709",
     pixels_per_degree: float = 30.0,
     surround: float | Literal["mean"] = 1e-5,
     luminance_scale: float = 1.0,
-    release: Release = "2.2.2",
+    with_map: bool = False,
 ) -> dict[str, torch.Tensor]:
-    """How well predictions keep the quality of their targets, and whether a difference is seen at all."""
-    columns = probability_map(
-        prediction,
-        target,
-        encoding=encoding,
-        pixels_per_degree=pixels_per_degree,
-        surround=surround,
-        luminance_scale=luminance_scale,
-        release=release,
-    )
-    del columns["P_map"], columns["C_map"]
-    return columns
+    """How well a prediction keeps the quality of its target, and whether any difference is seen at all.
 
+    Both go through the glare of the eye, the answer of its receptors and a steerable pyramid; differences in
+    the bands are divided by the noise of the nerves and by what the images' common pattern hides. ``Q`` sums
+    the logarithms of what remains, ``Q = 100 - sum w(f) (log(|D| / n + 1e-12) - log 1e-12)``. It falls with
+    the number n of pixels, so it compares only between images of one size.
 
-@torch.no_grad()
-def probability_map(
-    prediction: torch.Tensor,
-    target: torch.Tensor,
-    *,
-    encoding: Encoding = "rgb-bt.709",
-    pixels_per_degree: float = 30.0,
-    surround: float | Literal["mean"] = 1e-5,
-    luminance_scale: float = 1.0,
-    release: Release = "2.2.2",
-) -> dict[str, torch.Tensor]:
-    seen = _seen(prediction, target, encoding, pixels_per_degree, surround, luminance_scale)
-    columns = _quality(seen, release)
-    C = detection.summed(detection.contrast(seen.bands, _MASKING, "sp3"))
-    P = detection.probability(C)
-    return {**columns, "P_det": P.amax((1, 2, 3)), "C_max": C.amax((1, 2, 3)), "P_map": P, "C_map": C}
+    Args:
+        prediction: ``(N, 3, H, W)`` in absolute light, float32 or float64; ``(N, 1, H, W)`` for the encodings
+            ``luminance`` and ``luma-display``.
+        target: the same, or one image against which all predictions are scored: its half of the work is then
+            done once.
+        release: 2.2.2, or 2.2.0 with its other Q (lower is better) and ``Q_MOS``.
+        encoding: what the numbers are: linear Rec. 709 or a display's own RGB in cd/m2, XYZ with Y in cd/m2,
+            luminance in cd/m2, or display values in [0, 1] of a display of 1 to 100 cd/m2.
+        pixels_per_degree: of visual angle; :func:`exposurebench.metrics.hdrvdp.optics.pixels_per_degree`
+            gives it for a display.
+        surround: the light around the image in cd/m2, or ``mean``, the geometric mean of the target.
+        luminance_scale: cd/m2 for a value of 1, where light is relative.
+        with_map: also give ``P_map``.
 
+    Returns:
+        Columns of ``(N,)`` in the input's dtype, without unit: ``Q``, at most 100 and exactly 100 for equal
+        images; ``P_det``, the largest probability in the map, in [0, 1]; ``C_max``, the largest visible
+        contrast, from 0. With the map, ``P_map`` of ``(N, 1, H, W)``: the probability that a difference is
+        seen there. No gradient.
 
-def _quality(seen: Difference, release: Release) -> dict[str, torch.Tensor]:
-    scaled = [band * 2**b for b, band in enumerate(seen.bands)]
-    errors = pooling.log_errors(scaled, seen.mask)
-    if release == "2.2.2":
-        return {"Q": pooling.quality_2_2_2(errors, seen.frequencies, _WEIGHTS[release])}
-    Q = pooling.quality_2_2_0(errors, seen.frequencies, _WEIGHTS[release])
-    return {"Q": Q, "Q_MOS": 100 / (1 + torch.exp(3.455 * (Q + 0.8886)))}
+    Raises:
+        TypeError: integers or half precision.
+        ValueError: wrong or unequal shapes, a side under 8 px, NaN, infinity, light that is not above 0 or
+            nowhere above 1 cd/m2 (unless a scale is stated), display values outside [0, 1], a setting that
+            is not known or not positive.
 
+    Source: Mantiuk et al. 2011; Narwaria et al. 2015 for Q of 2.2; constants of the released programs.
 
-def _seen(prediction, target, encoding, pixels_per_degree, surround, luminance_scale):
+    >>> light = torch.linspace(1, 200, 32).expand(1, 3, 24, 32)
+    >>> hdrvdp2(light, light)["Q"].item()
+    100.0
+    >>> hdrvdp2(light.clamp(max=150), light)["Q"].item() < 100
+    True
+    """
+    if release not in _WEIGHTS:
+        raise ValueError(f"release must be one of {', '.join(_WEIGHTS)}, not {release!r}")
+    ppd = optics.checked_ppd(pixels_per_degree)
     sides = checked_light(prediction, target, encoding, luminance_scale, ENCODINGS)
     if encoding == "XYZ":
-        sides = tuple(through(side, _XYZ_TO_RGB) for side in sides)
-    facts = receptor_facts("2.2.2", "d65" if encoding in GRAY else "ccfl-lcd")
-    matrix = tuple(zip(*facts["receptors"], strict=True))
-    around = sides[1].log().mean((2, 3), keepdim=True).exp() if surround == "mean" else sides[1].new_full((1, 1, 1, 1), surround)
-    height = pyramid.levels(tuple(sides[0].shape[2:]), "sp3")
-    frequencies = [pixels_per_degree / 2 / 2**b for b in range(height + 2)]
-    both, adapted = [], []
+        sides = through(sides[0], _XYZ_TO_RGB), through(sides[1], _XYZ_TO_RGB)
+    seen, frequencies = _seen(sides, "d65" if encoding in GRAY else "ccfl-lcd", ppd, optics.around(sides[1], surround))
+
+    errors = pooling.log_errors([band * 2**b for b, band in enumerate(seen)], differs(*sides))
+    if release == "2.2.2":
+        columns = {"Q": pooling.quality_2_2_2(errors, frequencies, _WEIGHTS[release])}
+    else:
+        Q = pooling.quality_2_2_0(errors, frequencies, _WEIGHTS[release])
+        columns = {"Q": Q, "Q_MOS": 100 / (1 + torch.exp(3.455 * (Q + 0.8886)))}
+    contrast = detection.summed(detection.contrast(seen, _MASKING, "sp3"))
+    found = detection.probability(contrast)
+    columns |= {"P_det": found.amax((1, 2, 3)), "C_max": contrast.amax((1, 2, 3))}
+    return {**columns, "P_map": found} if with_map else columns
+
+
+def _seen(
+    sides: tuple[torch.Tensor, torch.Tensor], spectrum: str, ppd: float, around: torch.Tensor | None
+) -> tuple[list[torch.Tensor], list[float]]:
+    """The visible difference in every band, and the bands' frequencies."""
+    height = pyramid.levels((sides[0].shape[2], sides[0].shape[3]), "sp3")
+    frequencies = [ppd / 2 / 2**b for b in range(height + 2)]
+    views, lights = [], []
     for side in sides:
-        catch = through(optics.on_retina(side, pixels_per_degree, around), matrix)
+        catch = catches(optics.on_retina(side, ppd, around), "2.2.2", spectrum)
         answer = receptors.response(catch, _RECEPTORS)
         answer -= answer.mean((2, 3), keepdim=True)
-        both.append(pyramid.analysed(answer, "sp3", height))
-        adapted.append(catch[:, 0:1] + catch[:, 1:2])
-    outside = both[1][-1].mean((2, 3), keepdim=True)
-    for bands, light in zip(both, adapted, strict=True):
-        bands[-1] = sensitivity.filtered(bands[-1], light.mean((1, 2, 3)), outside, 2 * 2**0.5 * frequencies[-1], _SENSITIVITY)
+        views.append(pyramid.analysed(answer, "sp3", height))
+        lights.append(catch[:, 0:1] + catch[:, 1:2])
+    outside = views[1][-1].mean((2, 3), keepdim=True)
+    for bands, light in zip(views, lights, strict=True):
+        residual_ppd = 2 * math.sqrt(2) * frequencies[-1]
+        bands[-1] = sensitivity.filtered(bands[-1], light.mean((1, 2, 3)), outside, residual_ppd, _SENSITIVITY)
         for b, band in enumerate(bands):
             band /= 2**b
-    log_light = ((adapted[0] + adapted[1]) / 2).clamp_(1e-5, 1e5).log10_()
-    patterns = [masking.shared_pattern(p, t) for p, t in zip(*both, strict=True)]
-    seen = []
-    for b, (p, t) in enumerate(zip(*both, strict=True)):
-        hidden = masking.hiding(patterns, b, _MASKING).mul_(2**b)
-        noise = 1.0
-        if b < height + 1:
-            noise = sensitivity.noise(resized(log_light, tuple(p.shape[2:])), frequencies[b], _SENSITIVITY, False)
-            hidden /= noise**_MASKING.pattern
-        seen.append(masking.visible(p - t, noise, hidden, _MASKING))
-    return Difference(seen, frequencies, differs(*sides))
+    adapted = sensitivity.adaptation(*lights)
+    noises = sensitivity.noises(adapted, views[0][:-1], frequencies[:-1], _SENSITIVITY, without_optics=False)
+    noises.append(adapted.new_ones((1, 1, 1, 1)))  # the residual has been through the sensitivity already
+    return masking.visible_bands(views[0], views[1], noises, _MASKING), frequencies

@@ -47,3 +47,8 @@ def pooled_nearby(probability: torch.Tensor, sigma: float) -> torch.Tensor:
     Where nothing differs this is -1e-4, as in the released program, and not 0.
     """
     return 1 - blurred((1.0001 - probability).log_(), sigma, "zero").exp_()
+
+
+def smoothed(values: torch.Tensor, sigma: float) -> torch.Tensor:
+    """A map without its sharpest peaks, from which the largest value is taken."""
+    return blurred(values, sigma, "zero")

@@ -136,6 +136,12 @@ def through(channels: torch.Tensor, matrix: Matrix) -> torch.Tensor:
     return mixed
 
 
+def catches(channels: torch.Tensor, version: str, spectrum: str) -> torch.Tensor:
+    """What L cones, M cones and rods catch of light, ``(N, 3, H, W)``, on a display of a spectrum."""
+    by_channel = receptor_facts(version, spectrum)["receptors"]
+    return through(channels, tuple(zip(*by_channel, strict=True)))
+
+
 def differs(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """1 where a pixel differs by more than 0.1 % of the target in any channel, else 0: ``(N, 1, H, W)``."""
     return ((prediction - target).abs() > 0.001 * target).any(1, keepdim=True).to(prediction.dtype)

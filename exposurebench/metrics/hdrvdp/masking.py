@@ -17,7 +17,8 @@ class Masking:
 
     ``difference`` (p) and ``pattern`` (q) are exponents, ``slope`` is that of the psychometric function.
     ``own``, ``across`` and ``beside`` say how much the band itself, the other orientations of its level and
-    the levels next to it hide; 0 leaves one out.
+    the levels next to it hide; 0 leaves one out. ``in_noise`` measures patterns in units of the noise and
+    weighs band b by ``2 ** b``.
     """
 
     difference: float
@@ -26,6 +27,34 @@ class Masking:
     own: float
     across: float
     beside: float
+    in_noise: bool = False
+
+
+def visible_bands(
+    prediction: Sequence[torch.Tensor],
+    target: Sequence[torch.Tensor],
+    noises: Sequence[torch.Tensor],
+    masking: Masking,
+) -> list[torch.Tensor]:
+    """What is seen of the difference of two images, band by band.
+
+    Args:
+        prediction: its bands, ``(N, orientations, h, w)``, from the highest frequency, each divided by ``2 ** b``.
+        target: the same, or of one image for all predictions.
+        noises: of every band, broadcast against it.
+        masking: the version's constants.
+
+    Returns:
+        tensors like the prediction's bands; 1 is seen half of the times.
+    """
+    patterns = [shared_pattern(ours, theirs) for ours, theirs in zip(prediction, target, strict=True)]
+    seen = []
+    for b, (ours, theirs, noise) in enumerate(zip(prediction, target, noises, strict=True)):
+        hidden = hiding(patterns, b, masking)
+        if masking.in_noise:
+            hidden.mul_(2**b).div_(noise**masking.pattern)
+        seen.append(visible(ours - theirs, noise, hidden, masking))
+    return seen
 
 
 def shared_pattern(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -61,13 +90,11 @@ def hiding(patterns: Sequence[torch.Tensor], band: int, masking: Masking) -> tor
     return total
 
 
-def visible(
-    difference: torch.Tensor, noise: torch.Tensor | float, hidden: torch.Tensor, masking: Masking
-) -> torch.Tensor:
+def visible(difference: torch.Tensor, noise: torch.Tensor, hidden: torch.Tensor, masking: Masking) -> torch.Tensor:
     """The part of a difference that is seen, ``sign(d) |d| ** p / sqrt(N ** (2 p) + hidden ** 2)``.
 
     >>> one = torch.ones(1, 1, 1, 1)
-    >>> visible(-2 * one, 1.0, 0 * one, Masking(2.0, 1.0, 3.5, 1.0, 0.0, 0.0)).item()
+    >>> visible(-2 * one, one, 0 * one, Masking(2.0, 1.0, 3.5, 1.0, 0.0, 0.0)).item()
     -4.0
     """
     limit = hidden.square().add_(noise ** (2 * masking.difference)).sqrt_()

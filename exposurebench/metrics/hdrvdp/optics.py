@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,29 @@ from numpy.typing import NDArray
 _DECAY = (0.028, 0.37, 37.0, 360.0)
 _U, _V = 0.99727370023777070, 0.061466549455263
 _SHARE = (_U * 0.426, _U * 0.574, (1 - _U) * _V, (1 - _U) * (1 - _V))
+
+
+def pixels_per_degree(resolution: tuple[int, int], diagonal_inch: float, distance_m: float) -> float:
+    """How many pixels of a display fill a degree of the viewer's field.
+
+    ``rows / (2 atan(h / (2 d)))`` in degrees, with h the height of the screen and d the distance.
+
+    Args:
+        resolution: columns and rows of the whole display.
+        diagonal_inch: of the screen.
+        distance_m: from the eye to the screen.
+
+    Raises:
+        ValueError: a number that is not positive.
+
+    >>> round(pixels_per_degree((1920, 1080), 24.0, 0.6), 2)
+    40.29
+    """
+    columns, rows = resolution
+    if not min(columns, rows, diagonal_inch, distance_m) > 0:
+        raise ValueError(f"expected positive sizes, not {resolution}, {diagonal_inch} inch at {distance_m} m")
+    height_m = 0.0254 * diagonal_inch * rows / math.hypot(columns, rows)
+    return rows / math.degrees(2 * math.atan(height_m / (2 * distance_m)))
 
 
 def mtf(frequency: Any) -> NDArray[np.float64]:
@@ -31,7 +55,29 @@ def mtf(frequency: Any) -> NDArray[np.float64]:
     return gain
 
 
-def on_retina(light: torch.Tensor, pixels_per_degree: float, surround: torch.Tensor | None) -> torch.Tensor:
+def checked_ppd(pixels_per_degree: float) -> float:
+    """Give back a resolution in pixels per degree, or say that it is none."""
+    if not 0 < pixels_per_degree < math.inf:
+        raise ValueError(f"pixels_per_degree must be positive, not {pixels_per_degree}")
+    return pixels_per_degree
+
+
+def around(target: torch.Tensor, surround: float | str) -> torch.Tensor | None:
+    """The light around an image: a number of cd/m2, ``mean`` for each channel's geometric mean, ``none`` to mirror.
+
+    Raises:
+        ValueError: another word, or a number that is not positive.
+    """
+    if surround == "none":
+        return None
+    if surround == "mean":
+        return target.log().mean((2, 3), keepdim=True).exp()
+    if isinstance(surround, str) or not 0 < surround < math.inf:
+        raise ValueError(f"surround must be mean, a positive number of cd/m2 or (HDR-VDP-3) none, not {surround!r}")
+    return target.new_full((1, 1, 1, 1), surround)
+
+
+def on_retina(light: torch.Tensor, ppd: float, surround: torch.Tensor | None) -> torch.Tensor:
     """Light after the glare of the eye, channel by channel.
 
     The image stands in the top left of a sheet of twice its size, whose rest is the surround or the mirrored
@@ -39,7 +85,7 @@ def on_retina(light: torch.Tensor, pixels_per_degree: float, surround: torch.Ten
 
     Args:
         light: ``(N, C, H, W)`` in cd/m2.
-        pixels_per_degree: of visual angle.
+        ppd: pixels per degree of visual angle.
         surround: ``(1 or N, 1 or C, 1, 1)``, the light around the image; None mirrors it.
 
     Returns:
@@ -49,7 +95,7 @@ def on_retina(light: torch.Tensor, pixels_per_degree: float, surround: torch.Ten
     >>> on_retina(even, 30.0, None).allclose(even)
     True
     """
-    transfer = _transfer(light.shape[2], light.shape[3], pixels_per_degree, light.dtype, light.device)
+    transfer = _transfer(light.shape[2], light.shape[3], ppd, light.dtype, light.device)
     if surround is None:
         filtered = _mirrored(light, transfer)
     else:
@@ -97,9 +143,7 @@ def _half_pixel(count: int, dtype: torch.dtype, device: torch.device) -> torch.T
 
 
 @functools.lru_cache(maxsize=4)
-def _transfer(
-    height: int, width: int, pixels_per_degree: float, dtype: torch.dtype, device: torch.device
-) -> torch.Tensor:
+def _transfer(height: int, width: int, ppd: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """The MTF on the half plane of frequencies of a sheet of twice the image's size."""
     down, across = np.fft.fftfreq(2 * height), np.fft.rfftfreq(2 * width)
-    return torch.from_numpy(mtf(np.hypot(down[:, None], across) * pixels_per_degree)).to(device, dtype)
+    return torch.from_numpy(mtf(np.hypot(down[:, None], across) * ppd)).to(device, dtype)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from exposurebench.metrics.hdrvdp.interpolation import looked_up, table
+from exposurebench.metrics.hdrvdp.interpolation import looked_up, resized, table
 from exposurebench.metrics.hdrvdp.optics import mtf
 from exposurebench.metrics.hdrvdp.receptors import LOG_RANGE
 
@@ -40,18 +41,38 @@ def sensitivity(frequency: Any, light: Any, rows: Rows, without_optics: bool) ->
     return np.where(seen, curve / mtf(safe) if without_optics else curve, 0.0)
 
 
-def noise(log_light: torch.Tensor, frequency: float, rows: Rows, without_optics: bool) -> torch.Tensor:
-    """The noise that hides a pattern, ``1 / sensitivity``, at every place of a band.
+def noises(
+    adapted: torch.Tensor, bands: Sequence[torch.Tensor], frequencies: Sequence[float], rows: Rows, without_optics: bool
+) -> list[torch.Tensor]:
+    """The noise that hides a pattern, ``1 / sensitivity``, at every place of some bands.
 
     Args:
-        log_light: ``(N, 1, h, w)``, log10 of the light that a place is adapted to.
-        frequency: of the band, in cycles per degree.
+        adapted: ``(N, 1, H, W)``, log10 of the light that each place is adapted to, see :func:`adaptation`.
+        bands: whose sizes count.
+        frequencies: of the bands, in cycles per degree.
         rows: the version's fit.
         without_optics: see :func:`sensitivity`.
+
+    Returns:
+        ``(N, 1, h, w)`` for each band.
     """
     low, high = LOG_RANGE
-    place = log_light.clamp(low, high).sub_(low).mul_((ROWS - 1) / (high - low)).clamp_(0, ROWS - 1)
-    return looked_up(place, _table(frequency, rows, without_optics, place.dtype, place.device)).reciprocal_()
+    places: dict[tuple[int, int], torch.Tensor] = {}
+    found = []
+    for band, frequency in zip(bands, frequencies, strict=True):
+        size = band.shape[2], band.shape[3]
+        if size not in places:
+            level = resized(adapted, size).clamp(low, high)
+            places[size] = level.sub_(low).mul_((ROWS - 1) / (high - low)).clamp_(0, ROWS - 1)
+        curve = _table(frequency, rows, without_optics, adapted.dtype, adapted.device)
+        found.append(looked_up(places[size], curve).reciprocal_())
+    return found
+
+
+def adaptation(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """log10 of the mean of the light that two images adapt the eye to, held in [-5, 5]."""
+    low, high = LOG_RANGE
+    return ((prediction + target) / 2).clamp_(10**low, 10**high).log10_()
 
 
 @functools.lru_cache(maxsize=64)
@@ -65,11 +86,11 @@ def _table(
 def filtered(
     residual: torch.Tensor, light: torch.Tensor, outside: torch.Tensor, pixels_per_degree: float, rows: Rows
 ) -> torch.Tensor:
-    """The residual band after the nerves' sensitivity at one light an image, by its spectrum.
+    """The residual band times the sensitivity at one light an image, frequency by frequency.
 
     Args:
         residual: ``(N, 1, h, w)``.
-        light: ``(N,)`` in cd/m2, the mean that each image adapts to.
+        light: ``(N,)`` in cd/m2, what each image adapts the eye to.
         outside: ``(1 or N, 1, 1, 1)``, what fills the sheet of twice the size.
         pixels_per_degree: of the band.
         rows: the version's fit.
@@ -77,11 +98,34 @@ def filtered(
     height, width = residual.shape[2:]
     down, across = np.fft.fftfreq(2 * height), np.fft.rfftfreq(2 * width)
     rho = np.hypot(down[:, None], across) * pixels_per_degree
-    level = light.double().cpu().numpy()[:, None, None, None]
-    gain = torch.from_numpy(sensitivity(rho, level, rows, False)).to(residual.device, residual.dtype)
-    spectrum = torch.fft.rfft2(residual - outside, s=(2 * height, 2 * width))
-    # The part that fills the sheet is a constant, to which the sensitivity is 0.
-    return torch.fft.irfft2(spectrum * gain, s=(2 * height, 2 * width))[..., :height, :width]
+    gain = _numbers(light, lambda level: sensitivity(rho, level[:, None, None, None], rows, False))
+    # To what fills the sheet, a constant, the sensitivity is 0.
+    spectrum = torch.fft.rfft2(residual - outside, s=(2 * height, 2 * width)) * gain
+    return torch.fft.irfft2(spectrum, s=(2 * height, 2 * width))[..., :height, :width]
+
+
+def residual_noise(
+    difference: torch.Tensor, adapted: torch.Tensor, pixels_per_degree: float, rows: Rows
+) -> torch.Tensor:
+    """One noise for the residual band of each pair: that of the frequency at which the images differ most.
+
+    Args:
+        difference: of the residual bands, ``(N, 1, h, w)``.
+        adapted: ``(N, 1, H, W)``, see :func:`adaptation`.
+        pixels_per_degree: of the band.
+        rows: the version's fit.
+
+    Returns:
+        ``(N, 1, 1, 1)``, infinite where nothing but the mean differs.
+    """
+    rho = strongest_frequency(difference, pixels_per_degree).numpy()
+    light = 10 ** resized(adapted, (difference.shape[2], difference.shape[3])).mean((1, 2, 3))
+    return _numbers(light, lambda level: sensitivity(rho, level, rows, True)).view(-1, 1, 1, 1).reciprocal_()
+
+
+def _numbers(light: torch.Tensor, of: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> torch.Tensor:
+    """A function of a few numbers in double precision, put back where they came from."""
+    return torch.from_numpy(of(light.double().cpu().numpy())).to(light.device, light.dtype)
 
 
 def strongest_frequency(band: torch.Tensor, pixels_per_degree: float) -> torch.Tensor:
