@@ -30,17 +30,17 @@ def blurred(images: torch.Tensor, sigma: float, border: Border) -> torch.Tensor:
     >>> blurred(torch.ones(1, 1, 4, 6), 5.0, "replicate").round(decimals=4).unique()
     tensor([1.])
     """
-    kernel = _kernel(sigma)
+    kernel = _kernel(sigma, 8.5 if images.dtype == torch.float64 else 5.7)
     for axis in (3, 2):
         images = _along(images, axis, kernel, border, wraps=sigma >= 4.3)
     return images
 
 
 @functools.lru_cache(maxsize=8)
-def _kernel(sigma: float) -> tuple[float, ...]:
-    """Weights that add up to 1; the wide kernel ends where double precision does."""
+def _kernel(sigma: float, end: float) -> tuple[float, ...]:
+    """Weights that add up to 1; a wide kernel ends where the precision of the numbers does."""
     if sigma >= 4.3:
-        reach = math.ceil(8.5 * sigma)
+        reach = math.ceil(end * sigma)
     else:
         reach = math.floor(0.5 * (math.floor(6 * sigma + 0.5) - 1) + 0.5) if sigma > 0.5 else 1
     bell = [math.exp(-0.5 * (x / sigma) ** 2) for x in range(-reach, reach + 1)]

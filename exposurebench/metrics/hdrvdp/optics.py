@@ -29,7 +29,7 @@ def pixels_per_degree(resolution: tuple[int, int], diagonal_inch: float, distanc
         ValueError: a number that is not positive.
 
     >>> round(pixels_per_degree((1920, 1080), 24.0, 0.6), 2)
-    40.29
+    38.61
     """
     columns, rows = resolution
     if not min(columns, rows, diagonal_inch, distance_m) > 0:
@@ -97,11 +97,9 @@ def on_retina(light: torch.Tensor, ppd: float, surround: torch.Tensor | None) ->
     """
     transfer = _transfer(light.shape[2], light.shape[3], ppd, light.dtype, light.device)
     if surround is None:
-        filtered = _mirrored(light, transfer)
-    else:
-        # Light beyond the surround's is filtered alone: the transfer of a constant is 1.
-        filtered = _in_the_dark(light - surround, transfer) + surround
-    return filtered.clamp_(1e-5, 1e10)
+        return _mirrored(light, transfer).clamp_(1e-5, 1e10)
+    # Light beyond the surround's is filtered alone: the transfer of a constant is 1.
+    return (_in_the_dark(light - surround, transfer) + surround).clamp_(1e-5, 1e10)
 
 
 def _in_the_dark(light: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
@@ -110,7 +108,8 @@ def _in_the_dark(light: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
     spectrum = torch.fft.fft(torch.fft.rfft(light, n=2 * width), n=2 * height, dim=2)
     spectrum *= transfer
     rows = torch.fft.ifft(spectrum, dim=2)[:, :, :height]
-    return torch.fft.irfft(rows, n=2 * width)[..., :width]
+    seen: torch.Tensor = torch.fft.irfft(rows, n=2 * width)[..., :width]
+    return seen
 
 
 def _mirrored(light: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
@@ -132,7 +131,8 @@ def _cosines(rows: torch.Tensor) -> torch.Tensor:
 def _from_cosines(cosines: torch.Tensor) -> torch.Tensor:
     count = cosines.shape[-1]
     turned = cosines * _half_pixel(count, cosines.dtype, cosines.device)
-    return torch.fft.irfft(turned, n=2 * count)[..., :count]
+    rows: torch.Tensor = torch.fft.irfft(turned, n=2 * count)[..., :count]
+    return rows
 
 
 @functools.lru_cache(maxsize=8)

@@ -101,7 +101,8 @@ def filtered(
     gain = _numbers(light, lambda level: sensitivity(rho, level[:, None, None, None], rows, False))
     # To what fills the sheet, a constant, the sensitivity is 0.
     spectrum = torch.fft.rfft2(residual - outside, s=(2 * height, 2 * width)) * gain
-    return torch.fft.irfft2(spectrum, s=(2 * height, 2 * width))[..., :height, :width]
+    seen: torch.Tensor = torch.fft.irfft2(spectrum, s=(2 * height, 2 * width))[..., :height, :width]
+    return seen
 
 
 def residual_noise(
