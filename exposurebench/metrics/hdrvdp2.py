@@ -27,9 +27,9 @@ PROTOCOL = {
     "display": "ccfl-lcd; D65 where there is one channel",
     "precision": "input",
 }
-VARIANTS = {"2_2_0": {"release": "2.2.0"}}
+VARIANTS = {"2.2.0": {"release": "2.2.0"}}
 VARIANT_FACTS = {
-    "2_2_0": {
+    "2.2.0": {
         "TITLE": "HDR-VDP-2.2.0: quality, and whether a difference is seen",
         "RANGE": {"Q": (None, None), "Q_MOS": (0.0, None), "P_det": (0.0, 1.0), "C_max": (0.0, None)},
         "BETTER": {"Q": "lower", "Q_MOS": "higher", "P_det": "lower", "C_max": "lower"},
@@ -135,7 +135,9 @@ def hdrvdp2(
     sides = checked_light(prediction, target, encoding, luminance_scale, ENCODINGS)
     if encoding == "XYZ":
         sides = through(sides[0], _XYZ_TO_RGB), through(sides[1], _XYZ_TO_RGB)
-    seen, frequencies = _seen(sides, "d65" if encoding in GRAY else "ccfl-lcd", ppd, optics.around(sides[1], surround))
+    seen, frequencies = _seen(
+        sides, "d65" if encoding in GRAY else "ccfl-lcd", ppd, optics.around(sides[1], surround, ("mean",))
+    )
 
     errors = pooling.log_errors([band * 2**b for b, band in enumerate(seen)], differs(*sides))
     if release == "2.2.2":

@@ -168,7 +168,7 @@ def hdrvdp3(
     native = receptor_facts("3.0.7", spectrum).get("rgb-bt.709" if encoding == "sRGB-display" else encoding)
     if native:
         sides = through(sides[0], native).clamp_(min=1e-6), through(sides[1], native).clamp_(min=1e-6)
-    seen = _seen(sides, spectrum, ppd, optics.around(sides[1], surround), fit)
+    seen = _seen(sides, spectrum, ppd, optics.around(sides[1], surround, ("none", "mean")), fit)
 
     Q = pooling.quality_3(seen, mask)
     contrast = detection.contrast(seen, fit.masking, fit.filters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -62,18 +63,18 @@ def checked_ppd(pixels_per_degree: float) -> float:
     return pixels_per_degree
 
 
-def around(target: torch.Tensor, surround: float | str) -> torch.Tensor | None:
+def around(target: torch.Tensor, surround: float | str, words: Collection[str]) -> torch.Tensor | None:
     """The light around an image: a number of cd/m2, ``mean`` for each channel's geometric mean, ``none`` to mirror.
 
     Raises:
-        ValueError: another word, or a number that is not positive.
+        ValueError: a word that is not among those allowed, or a number that is not positive.
     """
-    if surround == "none":
-        return None
-    if surround == "mean":
-        return target.log().mean((2, 3), keepdim=True).exp()
-    if isinstance(surround, str) or not 0 < surround < math.inf:
-        raise ValueError(f"surround must be mean, a positive number of cd/m2 or (HDR-VDP-3) none, not {surround!r}")
+    if isinstance(surround, str):
+        if surround not in words:
+            raise ValueError(f"surround must be {', '.join(words)} or a number of cd/m2, not {surround!r}")
+        return target.log().mean((2, 3), keepdim=True).exp() if surround == "mean" else None
+    if not 0 < surround < math.inf:
+        raise ValueError(f"surround must be positive, not {surround} cd/m2")
     return target.new_full((1, 1, 1, 1), surround)
 
 
