@@ -164,13 +164,12 @@ def hdrvdp3(
     fit, ppd = _TASKS[task], optics.checked_ppd(pixels_per_degree)
     sides = checked_light(prediction, target, encoding, luminance_scale, ENCODINGS)
     spectrum = _spectrum(encoding)
-    mask = differs(*sides)
     native = receptor_facts("3.0.7", spectrum).get("rgb-bt.709" if encoding == "sRGB-display" else encoding)
     if native:
         sides = through(sides[0], native).clamp_(min=1e-6), through(sides[1], native).clamp_(min=1e-6)
     seen = _seen(sides, spectrum, ppd, optics.around(sides[1], surround, ("none", "mean")), fit)
 
-    Q = pooling.quality_3(seen, mask)
+    Q = pooling.quality_3(seen, differs(*sides))
     contrast = detection.contrast(seen, fit.masking, fit.filters)
     if fit.around is None:
         contrast = detection.summed(contrast)

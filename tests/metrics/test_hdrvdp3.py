@@ -132,7 +132,7 @@ def test_any_size(light, size, pixels_per_degree):
 
 def test_wide_encodings_of_the_same_light(light):
     """The same colours, written in two ways, meet the same display."""
-    from exposurebench.color import rgb_to_xyz, Primaries
+    from exposurebench.color import Primaries, rgb_to_xyz
 
     rec2020 = Primaries((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), (0.3127, 0.3290))
     to_xyz = torch.from_numpy(rgb_to_xyz(rec2020))
