@@ -28,8 +28,8 @@ _PEAK, _BLACK = 99.0, 1.0
 @functools.cache
 def receptor_facts(version: str, spectrum: str) -> dict[str, Matrix]:
     """The matrices of one display: ``receptors`` (a row a channel: L cones, M cones, rods) and colour spaces."""
-    text = files("exposurebench.metrics.hdrvdp").joinpath("receptors.json").read_text("utf-8")
-    return {name: tuple(map(tuple, rows)) for name, rows in json.loads(text)[version][spectrum].items()}
+    matrices = constants("receptors.json")[version][spectrum]
+    return {name: tuple(map(tuple, rows)) for name, rows in matrices.items()}
 
 
 def checked_light(
