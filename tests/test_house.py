@@ -378,7 +378,7 @@ def test_one_name_is_file_function_and_test(kind: catalog.Kind, name: str) -> No
 
 def test_names_are_plain() -> None:
     listed = [name for kind in KINDS for name in catalog.names(kind)]
-    assert all(re.fullmatch(r"[a-z][a-z0-9_]*(/[a-z0-9_]+)?", name) for name in listed)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*(/[a-z0-9_.]+)?", name) for name in listed)
 
 
 # ------------------------------------------------------------------------ what travels with the package

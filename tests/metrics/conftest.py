@@ -44,6 +44,26 @@ class References:
         prediction, target = (side if side.ndim == 3 else side[..., None].repeat(3, 2) for side in sides)
         return torch.from_numpy(prediction).permute(2, 0, 1)[None], torch.from_numpy(target).permute(2, 0, 1)[None]
 
+    def hdrvdp(self, family: str) -> Iterator[tuple[str, dict[str, str], dict[str, float]]]:
+        """Pair, parameters and the original program's numbers of every run of a family (2, 2.2.0 or 3)."""
+        prefix = f"HDR-VDP-{family}."
+        rows = self.values[self.values.metric.str.startswith(prefix)]
+        rows = rows.assign(column=rows.metric.str.removeprefix(prefix))
+        rows = rows[rows.column.isin(["Q", "Q_JOD", "Q_MOS", "P_det", "C_max", "P_map_mean"])]
+        for (pair_id, params), run in rows.groupby(["pair_id", "params"], sort=True):
+            settings = dict(part.split("=") for part in params.split(", "))
+            yield pair_id, settings, dict(zip(run.column, run.value.astype(float), strict=True))
+
+    def pair(self, pair_id: str, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor]:
+        """Prediction and target of any pair, with the channels that the file has."""
+        row = self.pairs.loc[pair_id]
+        return self.pixels(row.test_file).to(dtype), self.pixels(row.reference_file).to(dtype)
+
+    def pixels(self, name: str) -> torch.Tensor:
+        path = self.folder / name
+        levels = np.load(path) if path.suffix == ".npy" else np.array(Image.open(path)) / 255
+        return torch.from_numpy(np.atleast_3d(levels).astype(np.float64)).permute(2, 0, 1)[None].contiguous()
+
     def image(self, name: str) -> torch.Tensor:
         """Levels of 255 as display values; those of an array need not be whole."""
         if name.endswith(".npy"):
