@@ -125,7 +125,7 @@ def evaluate(
             "pairs": len(rows),
             "complete": limit is None or limit >= opened.document["counts"][split]["pairs"],
         },
-        "protocols": {metric: tables.protocol(metric) for metric in metrics},
+        "protocols": {metric: measures.protocol(metric) for metric in metrics},
         "already_right": tables.harm(per_image, metrics),
         "versions": {
             "exposurebench": __version__,
