@@ -21,7 +21,7 @@ from exposurebench.errors import RecipeError, unknown_name
 Kind = Literal["sources", "pairing", "baselines", "models", "metrics"]
 
 
-GIVEN = ("mask", "seeds")
+GIVEN = ("mask", "unclipped", "seeds")
 """Parameters of metrics that belong to the images, so that nobody sets them."""
 
 
@@ -53,13 +53,12 @@ class Entry:
         return own[name] if name in own else getattr(self.module, name)
 
     def parameters(self) -> dict[str, inspect.Parameter]:
-        """The settings by name: keyword-only parameters are the schema, those of a metric's steps among them."""
+        """The settings by name: keyword-only parameters are the schema, those of a metric's statistics among them."""
         found = keywords(getattr(self.module, self._public))
-        if self.kind != "metrics":
-            return found
-        steps = [getattr(self.module, name) for name in ("statistics", "prepare") if hasattr(self.module, name)]
-        found = {name: p for step in steps for name, p in keywords(step).items()} | found
-        return {name: p for name, p in found.items() if name not in GIVEN}
+        if self.kind == "metrics":
+            found = {**keywords(getattr(self.module, "statistics", self.function())), **found}
+            found = {name: parameter for name, parameter in found.items() if name not in GIVEN}
+        return found
 
     def fact_of(self, name: str, column: str) -> Any:
         """A metric's fact for one of its named columns: a dictionary has it by column, anything else holds for all."""

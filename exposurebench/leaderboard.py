@@ -14,10 +14,10 @@ from typing import Any
 
 from exposurebench import catalog, measures, tables
 from exposurebench.errors import InputError, RecipeError
-from exposurebench.evaluate import Result, read_result
 from exposurebench.files import read_document, safe_key, sha256, short_hash, write_bytes, write_json, write_text
 from exposurebench.recipe import SCHEMA
 from exposurebench.report import board, table1
+from exposurebench.result import Result, read_result
 from exposurebench.track import Entry, Track, pairs_of, track_named, tracks
 
 FORMAT = "exposurebench.entry"

@@ -64,15 +64,16 @@ def by_region(metrics: Iterable[str]) -> list[str]:
         RecipeError: none can.
     """
     metrics = list(metrics)
-    able = [metric for metric in metrics if not is_per_set(metric) and takes_mask(entry_of(metric))]
+    able = [metric for metric in metrics if not is_per_set(metric) and takes(entry_of(metric), "mask")]
+    able = [metric for metric in able if not hasattr(entry_of(metric).module, "REGION")]
     if not able:
         raise RecipeError(f"none of {', '.join(metrics)} can be measured over regions: choose others with --metric")
     return [f"{metric}@{region}" for metric in able for region in REGIONS]
 
 
-def takes_mask(entry: Entry) -> bool:
-    """Whether a metric can be told which pixels count."""
-    return "mask" in catalog.keywords(getattr(entry.module, entry.name.partition("/")[0]))
+def takes(entry: Entry, parameter: str) -> bool:
+    """Whether a metric of images wants to know something of them: which pixels count (``mask``), ..."""
+    return parameter in catalog.keywords(getattr(entry.module, entry.name.partition("/")[0]))
 
 
 def protocol(measure: str, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -82,18 +83,22 @@ def protocol(measure: str, settings: Mapping[str, Any] | None = None) -> dict[st
     'pixels whose brightest channel in the input is at least 250 of 255'
     """
     entry = entry_of(measure, settings)
-    region = measure.partition("@")[2]
-    prediction = {"prediction": "quantized to the target's bit depth", "size": "full", "precision": "float64"}
-    if entry.fact("TAKES") != "srgb":
-        prediction |= {"prediction": "light as its file holds it", "precision": "float32"}
-    if entry.fact("TAKES") == "nits" and not hasattr(entry.module, "prepare"):
-        prediction |= {"white_nits": WHITE_NITS, "peak_nits": PEAK_NITS}
+    stated, region = entry.fact("PROTOCOL"), measure.partition("@")[2]
+    if entry.fact("TAKES") == "srgb":
+        sides = {"prediction": "quantized to the target's bit depth", "size": "full", "precision": "float64"}
+    else:
+        precision = stated.get("precision", "input")
+        sides = {"prediction": "light as its file holds it", "size": "full"}
+        sides["precision"] = "float32" if precision == "input" else precision
+    if entry.fact("TAKES") == "nits":
+        sides["white_nits"] = WHITE_NITS
+        sides |= {} if takes(entry, "peak_nits") else {"peak_nits": PEAK_NITS}
     return {
         "metric": measure,
         "version": entry.fact("VERSION"),
-        **entry.fact("PROTOCOL"),
+        **stated,
+        **sides,
         **{name: value for name, value in entry.settings.items() if name != "weights"},
-        **prediction,
         **({"region": REGIONS[region]} if region else {}),
     }
 
@@ -124,7 +129,7 @@ def value_columns(measure: str, table: pd.DataFrame) -> dict[str, str]:
     if measure in table:
         return {measure: measure}
     prefix = f"{measure}:"
-    found = {f"{measure}.{column.removeprefix(prefix)}": column for column in table if column.startswith(prefix)}
+    found = {f"{measure}.{n.removeprefix(prefix)}": n for n in map(str, table) if n.startswith(prefix)}
     if not found:
         raise KeyError(measure)
     return found

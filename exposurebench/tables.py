@@ -96,7 +96,7 @@ def summarize(
         KeyError: the table lacks a measure.
         ValueError: its values do not give the measure (too few images, ...).
     """
-    stated = measures if isinstance(measures, Mapping) else dict.fromkeys(measures, {})
+    stated = measures if isinstance(measures, Mapping) else {measure: {} for measure in measures}
     right = ~table["unchanged"].to_numpy(dtype=bool)
     rows: list[dict[str, Any]] = []
     for measure, facts in stated.items():
@@ -169,7 +169,8 @@ def summarize_by(
         for measure, facts in measures.items():
             with contextlib.suppress(ValueError):
                 part = summarize(rows, {measure: facts}, kept)
-                parts.append(part.assign(**{column: value}))
+                part[column] = value
+                parts.append(part)
     found = pd.concat(parts) if parts else pd.DataFrame(columns=[*SUMMARY_COLUMNS, column])
     return found[[column, *SUMMARY_COLUMNS]].reset_index(drop=True)
 

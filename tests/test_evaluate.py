@@ -7,10 +7,11 @@ from skimage.metrics import peak_signal_noise_ratio
 from exposurebench.checkpoint import Checkpoint, save_checkpoint
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
-from exposurebench.evaluate import evaluate, read_result, write_result
+from exposurebench.evaluate import evaluate
 from exposurebench.models.small_cnn import network
 from exposurebench.predict import Brackets, open_method, predict, predict_dataset
 from exposurebench.report.summary import as_text
+from exposurebench.result import read_result, write_result
 
 
 def test_psnr_is_scikit_images_on_what_a_file_holds(samples: Path) -> None:

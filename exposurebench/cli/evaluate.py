@@ -39,13 +39,14 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Score WHAT: a model.pt, or baseline:NAME (see `exposurebench baselines`), or --predictions DIR."""
-    from exposurebench.evaluate import METRICS, write_result
+    from exposurebench.evaluate import METRICS
     from exposurebench.evaluate import evaluate as score
     from exposurebench.files import safe_key
     from exposurebench.quickstart import samples_dataset
     from exposurebench.recipe import parse_settings
     from exposurebench.report.page import write_page
     from exposurebench.report.summary import as_text
+    from exposurebench.result import write_result
 
     if dataset is None:
         dataset = samples_dataset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -217,7 +218,7 @@ def hellinger(ours: ArrayLike, theirs: ArrayLike) -> float:
     """
     p, q = _histograms(ours, theirs)
     overlap = float(np.sqrt(p * q).sum() / np.sqrt(p.sum() * q.sum()))
-    return max(0.0, 1 - overlap) ** 0.5
+    return math.sqrt(max(0.0, 1 - overlap))
 
 
 def chi_square(ours: ArrayLike, theirs: ArrayLike) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def inception_score(
     >>> round(inception_score(sure, sure, splits=1, smallest_split=1)["score"], 6)
     4.0
     """
-    found = {}
+    found: dict[str, float] = {}
     for prefix, columns in (("", prediction_columns), ("target_", target_columns)):
         answers = columns["log_probabilities"]
         answers = answers.detach().cpu().numpy() if isinstance(answers, torch.Tensor) else answers
@@ -118,7 +119,7 @@ def split_scores(log_probabilities: ArrayLike, *, splits: int = 10) -> NDArray[n
     if not np.allclose(chances.sum(1), 1, rtol=0, atol=1e-4):
         raise ValueError("these are no log-probabilities: a row's do not sum to 1")
     edges = [i * len(answers) // splits for i in range(splits + 1)]
-    parts = [slice(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    parts = [slice(low, high) for low, high in pairwise(edges)]
     return np.array([_score(chances[part], answers[part]) for part in parts])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def kid(
         raise ValueError(f"a block must have at least 2 images, not {block}")
     blocks = max(1, len(ours) // block)
     edges = [i * len(ours) // blocks for i in range(blocks + 1)]
-    parts = [slice(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    parts = [slice(low, high) for low, high in pairwise(edges)]
     distances = np.array([discrepancy(ours[part], theirs[part]) for part in parts])
     return {"distance": float(distances.mean()), "spread": float(distances.std())}
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from exposurebench import catalog, tables
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError
-from exposurebench.evaluate import Result
 from exposurebench.files import write_text
 from exposurebench.images import Image, encode_image
 from exposurebench.predict import corrected
 from exposurebench.report.pictures import spread, thumbnail
 from exposurebench.report.templates import render
+from exposurebench.result import Result
 from exposurebench.tensors import to_tensor
 
 PHOTOGRAPHS = 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exposurebench import tables
-from exposurebench.evaluate import Result
+from exposurebench.result import Result
 
 
 def as_text(result: Result) -> str:
