@@ -164,12 +164,13 @@ def summarize_by(
     A measure that so few pairs do not give has no row there.
     """
     parts = []
+    value: Any
     for value, places in sorted(table.groupby(column, dropna=False).indices.items()):
         rows, kept = table.iloc[places], {name: array[places] for name, array in (arrays or {}).items()}
         for measure, facts in measures.items():
             with contextlib.suppress(ValueError):
                 part = summarize(rows, {measure: facts}, kept)
-                part[column] = value
+                part.insert(0, column, value)
                 parts.append(part)
     found = pd.concat(parts) if parts else pd.DataFrame(columns=[*SUMMARY_COLUMNS, column])
     return found[[column, *SUMMARY_COLUMNS]].reset_index(drop=True)
