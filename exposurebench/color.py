@@ -158,6 +158,32 @@ def rgb_to_xyz(primaries: Primaries = REC709_PRIMARIES) -> NDArray[np.float64]:
     raise ValueError(f"the chromaticities {_spelled(primaries)} span no colour space")
 
 
+def srgb_to_lab(red: A, green: A, blue: A) -> tuple[A, A, A]:
+    """Display-encoded sRGB in [0, 1] to CIE 1976 L*a*b*, seen under its own white, D65.
+
+    ``L* = 116 f(Y) - 16``, ``a* = 500 (f(X) - f(Y))``, ``b* = 200 (f(Y) - f(Z))`` with X, Y, Z each divided by
+    the white's, and ``f(t) = t ** (1 / 3)`` above ``(6 / 29) ** 3``, below it the tangent there.
+
+    Returns:
+        L* in [0, 100], a* and b*; grays have a* = b* = 0 but for rounding.
+
+    Source: CIE 15:2004, 8.2.1; IEC 61966-2-1.
+
+    >>> [round(channel.item(), 3) for channel in srgb_to_lab(*np.array([1.0, 0.0, 0.0]))]
+    [53.237, 80.09, 67.203]
+    """
+    light = [srgb_to_light(channel) for channel in (red, green, blue)]
+    rows = rgb_to_xyz() / rgb_to_xyz().sum(1, keepdims=True)
+    x, y, z = (_lab_root(weighted(*light, tuple(row))) for row in rows.tolist())
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def _lab_root(ratio: A) -> A:
+    bend = (6 / 29) ** 3
+    low = ratio <= bend
+    return low * (ratio * (29 / 6) ** 2 / 3 + 4 / 29) + (~low) * ratio.clip(bend, None) ** (1 / 3)
+
+
 def adapt_white(source: Chromaticity, target: Chromaticity) -> NDArray[np.float64]:
     """The matrix that turns XYZ seen under one white into XYZ seen under another (Bradford, linear).
 

@@ -116,3 +116,50 @@ def checked_batch(batch: torch.Tensor, name: str = "images", *, peak: float | No
         allowed = "at or above 0" if peak is None else f"in [0, {peak:g}]"
         raise ValueError(f"{name} must lie {allowed}, not in [{low:g}, {high:g}]")
     return batch
+
+
+def checked_mask(mask: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """Give back a region of a batch as weights in the images' dtype, or say why it is none.
+
+    Args:
+        mask: ``(N, 1, H, W)``, bool or float: 1 for the pixels that count, 0 for the others; weights between
+            are allowed.
+        images: the batch that it belongs to.
+
+    Raises:
+        TypeError: not a tensor of bool or float.
+        ValueError: another shape or device than the images, or values outside [0, 1].
+
+    >>> checked_mask(torch.ones(2, 1, 4, 5, dtype=torch.bool), torch.zeros(2, 3, 4, 5)).dtype
+    torch.float32
+    """
+    kind = mask.dtype if isinstance(mask, torch.Tensor) else type(mask).__name__
+    if kind not in (torch.bool, torch.float32, torch.float64):
+        raise TypeError(f"mask must be a tensor of bool, float32 or float64, not {kind}")
+    expected = (images.shape[0], 1, *images.shape[2:])
+    if mask.shape != expected:
+        raise ValueError(f"mask must have the shape {tuple(expected)}, not {tuple(mask.shape)}")
+    if mask.device != images.device:
+        raise ValueError(f"mask and images differ in device: {mask.device} and {images.device}")
+    weights = mask.to(images.dtype)
+    if not ((weights >= 0) & (weights <= 1)).all():
+        raise ValueError("mask must lie in [0, 1]")
+    return weights
+
+
+def region_mean(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """The mean of each image's values over a region: ``sum(mask * values) / sum(mask)``.
+
+    Args:
+        values: ``(N, C, H, W)``, a number for every pixel and channel.
+        mask: ``(N, 1, H, W)`` weights; None for all pixels.
+
+    Returns:
+        ``(N,)``; NaN for an image whose mask is empty.
+
+    >>> region_mean(torch.arange(4.0).view(1, 1, 2, 2), torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]])).item()
+    2.0
+    """
+    if mask is None:
+        return values.mean((1, 2, 3))
+    return (mask * values).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * values.shape[1])
