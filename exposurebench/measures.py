@@ -85,7 +85,11 @@ def protocol(measure: str, settings: Mapping[str, Any] | None = None) -> dict[st
     entry = entry_of(measure, settings)
     stated, region = entry.fact("PROTOCOL"), measure.partition("@")[2]
     if entry.fact("TAKES") == "srgb":
-        sides: dict[str, Any] = {"prediction": "quantized to the target's bit depth", "size": "full", "precision": "float64"}
+        sides: dict[str, Any] = {
+            "prediction": "quantized to the target's bit depth",
+            "size": "full",
+            "precision": "float64",
+        }
     else:
         precision = stated.get("precision", "input")
         sides = {"prediction": "light as its file holds it", "size": "full"}

@@ -163,9 +163,7 @@ def read_recipe(name: str | Path, folder: str) -> dict[str, Any]:
         raise RecipeError(f"recipe {str(name)!r} cannot be read: {error}") from error
 
 
-def parse_settings(
-    pairs: Sequence[str], flag: str = "--set", expected: str = "key=value"
-) -> dict[str, Any]:
+def parse_settings(pairs: Sequence[str], flag: str = "--set", expected: str = "key=value") -> dict[str, Any]:
     """``key=value`` flags to a document; a value is TOML where it parses as such, else a string.
 
     >>> parse_settings(["tau=0.5", "transfer=srgb", "ev=[-1, 1]"])

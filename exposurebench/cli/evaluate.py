@@ -17,7 +17,9 @@ from exposurebench.cli import options
 @click.option("--name", help="What the method is called in tables.")
 @options.metrics
 @options.metric_settings
-@click.option("--regions", is_flag=True, help="Also over the clipped, nearly clipped and unclipped pixels of the input.")
+@click.option(
+    "--regions", is_flag=True, help="Also over the clipped, nearly clipped and unclipped pixels of the input."
+)
 @click.option("--by", metavar="COLUMN", help="Also for each value of the manifest's column: tau, ev, crf, ...")
 @options.folder("--training", help="The data set whose training targets a baseline may look at.")
 @options.folder("--out", help="The result's folder; by default results/ and the method's name.")

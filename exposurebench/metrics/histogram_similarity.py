@@ -216,9 +216,9 @@ def hellinger(ours: ArrayLike, theirs: ArrayLike) -> float:
     >>> hellinger([1, 0], [0, 3]), hellinger([1, 3], [2, 6])
     (1.0, 0.0)
     """
-    p, q = _histograms(ours, theirs)
-    overlap = float(np.sqrt(p * q).sum() / np.sqrt(p.sum() * q.sum()))
-    return math.sqrt(max(0.0, 1 - overlap))
+    p, q = (np.sqrt(shares / shares.sum()) for shares in _histograms(ours, theirs))
+    # Half the squared distance of the roots is 1 - sum sqrt(p q), without the loss of digits near 0.
+    return math.sqrt(((p - q) ** 2).sum() / 2)
 
 
 def chi_square(ours: ArrayLike, theirs: ArrayLike) -> float:
