@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from exposurebench.measures import Arrays
 from exposurebench.predict import Brackets, Method, TrainingTargets, corrected, open_method, open_predictions
 from exposurebench.recipe import SCHEMA, plugin_settings
 from exposurebench.result import FORMAT, Result, derived
-from exposurebench.scoring import Cells, Sides, cells_of, scene_cells, sides_of
+from exposurebench.scoring import Cells, Sides, cells_of, in_threads, scene_cells, sides_of
 from exposurebench.tensors import checked_device
 
 METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
@@ -218,8 +216,7 @@ def _scored(
         return found
 
     units = list(scenes.values()) if together else [[place] for place in range(len(rows))]
-    with _one_thread_each(), ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        scored = sorted((item for unit in pool.map(work, units) for item in unit), key=lambda item: item[0])
+    scored = sorted((item for unit in in_threads(work, units, workers) for item in unit), key=lambda item: item[0])
     table = pd.DataFrame([cells for _, cells, _ in scored])
     return table, {name: np.stack([arrays[name] for _, _, arrays in scored]) for name in scored[0][2]}
 
@@ -236,15 +233,3 @@ def _pair(method: Method, opened: Dataset, split: str, row: Row, facts: Sequence
     unchanged = comparable and bool(np.array_equal(given.pixels, target.pixels))
     about: Cells = {"id": row["id"], "scene": row["scene"], "split": split, "unchanged": unchanged}
     return about | {fact: row[fact] for fact in facts if fact in row}, sides_of(prediction, target, given)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(torch_threads)
-        cv2.setNumThreads(cv2_threads)

@@ -29,9 +29,9 @@ split = click.option("--split", default="test", show_default=True, help="Which p
 device = click.option("--device", default="cpu", show_default=True, help="Where a network runs: cpu, cuda, ...")
 
 
-def folder(name: str, **more: Any) -> Callable[[F], F]:
+def folder(*names: str, **more: Any) -> Callable[[F], F]:
     """An option that takes a path."""
-    return click.option(name, type=click.Path(path_type=Path), **more)
+    return click.option(*names, type=click.Path(path_type=Path), **more)
 
 
 def emit(document: Any) -> None:

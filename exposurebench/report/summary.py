@@ -8,7 +8,12 @@ from typing import Any
 import pandas as pd
 
 from exposurebench import tables
+from exposurebench.compare import Comparison
+from exposurebench.measures import is_per_set, value_columns
 from exposurebench.result import Result
+
+SHOWN_PAIRS = 20
+"""More pairs than these are shown as means alone."""
 
 
 def as_text(result: Result) -> str:
@@ -29,6 +34,35 @@ def as_text(result: Result) -> str:
     if result.document.get("already_right", {}).get("pairs"):
         said.append(f"{result.document['already_right']['pairs']} pairs were right already and are in no value")
     return "\n".join([*said, *(tables.protocol_line(facts) for facts in result.document["protocols"].values())])
+
+
+def comparison_as_text(found: Comparison) -> str:
+    """A comparison for the terminal: the summary, the single pairs where they are few, the protocols."""
+    number, summary = len(found.per_image), [_cells(row) for row in _records(found.summary)]
+    if number == 1:
+        said = table(("metric", "value", "better"), [(cells[0], cells[1], cells[-1]) for cells in summary])
+    else:
+        head = ("metric", "value", "95 % interval", "better")
+        said = table(head, [(*cells[:3], cells[-1]) for cells in summary])
+        said += ["", *_pair_lines(found)] if number <= SHOWN_PAIRS else []
+        said.append(f"N = {number} pairs of images")
+    if found.unmatched:
+        listed = ", ".join(found.unmatched[:3]) + (", ..." if len(found.unmatched) > 3 else "")
+        said.append(f"{len(found.unmatched)} files without a partner: {listed}")
+    if found.maps:
+        said.append(f"{len(found.maps)} maps, black where equal: {found.maps[0]}{', ...' if found.maps[1:] else ''}")
+    return "\n".join([*said, *map(tables.protocol_line, found.protocols.values())])
+
+
+def _pair_lines(found: Comparison) -> list[str]:
+    single = [measure for measure in found.protocols if not is_per_set(measure)]
+    columns = {name: column for m in single for name, column in value_columns(m, found.per_image).items()}
+    facts = {row["metric"]: row for row in _records(found.summary)}
+    rows = []
+    for pair in _records(found.per_image):
+        values = [tables.words({**facts[name], "value": pair[column]}).value for name, column in columns.items()]
+        rows.append((str(pair["id"]), *values, ""))
+    return [line.rstrip() for line in table(("pair", *columns, ""), rows)]
 
 
 def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
