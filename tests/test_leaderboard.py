@@ -13,8 +13,8 @@ from exposurebench.files import sha256
 from exposurebench.make_dataset import make_dataset
 from exposurebench.quickstart import build_samples
 from exposurebench.recipe import dataset_recipe, read_recipe
-from exposurebench.track import track_named
 from exposurebench.result import Result, write_result
+from exposurebench.track import track_named
 
 ROOT = Path(__file__).resolve().parent.parent / "leaderboards"
 

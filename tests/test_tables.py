@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exposurebench import catalog, tables
+from exposurebench import catalog, measures, tables
 from exposurebench.errors import InputError
 from exposurebench.evaluate import evaluate
 
@@ -132,7 +132,7 @@ def test_a_summary_is_the_same_whatever_the_order_of_its_rows(samples: Path) -> 
 def test_statistics_of_a_set_come_out_of_their_cells_one_or_many() -> None:
     cells = {f"{SET}:target:contrast": [0.25, 0.5], f"{SET}:target:saturation": ["0.1 0.2 0.3", "0.4 0.5 0.6"]}
     whole = table(**cells, **{f"{SET}:prediction:contrast": [0.0, 1.0], f"{SET}/hu2018:target:contrast": [9.0, 9.0]})
-    found = tables.set_columns(SET, "target", whole)
+    found = measures.set_columns(SET, "target", whole)
     assert found.keys() == {"contrast", "saturation"}
     assert found["contrast"].tolist() == [0.25, 0.5]
     assert found["saturation"].tolist() == [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
@@ -142,7 +142,7 @@ def test_statistics_of_a_set_come_out_of_their_cells_one_or_many() -> None:
 
 
 def test_every_metric_has_a_protocol_of_its_own() -> None:
-    found = {name: tables.protocol(name) for name in catalog.names("metrics")}
+    found = {name: measures.protocol(name) for name in catalog.names("metrics")}
     for name, facts in found.items():
         assert facts["metric"] == name
         assert facts["version"] >= 1
