@@ -172,9 +172,9 @@ def srgb_to_lab(red: A, green: A, blue: A) -> tuple[A, A, A]:
     >>> [round(channel.item(), 3) for channel in srgb_to_lab(*np.array([1.0, 0.0, 0.0]))]
     [53.237, 80.09, 67.203]
     """
-    light = [srgb_to_light(channel) for channel in (red, green, blue)]
+    red, green, blue = (srgb_to_light(channel) for channel in (red, green, blue))
     rows = rgb_to_xyz() / rgb_to_xyz().sum(1, keepdims=True)
-    x, y, z = (_lab_root(weighted(*light, tuple(row))) for row in rows.tolist())
+    x, y, z = (_lab_root(weighted(red, green, blue, (r, g, b))) for r, g, b in rows.tolist())
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 

@@ -67,7 +67,7 @@ def compare(
         prediction: a file or a folder.
         target: what it is compared with.
         metrics: names of ``metrics/``; by default PSNR and SSIM (folders: histogram similarity too), of light
-            every metric that takes it.
+            :data:`exposurebench.measures.LIGHT_METRICS`.
         metric_settings: settings of some of them, by name.
         maps: a PNG file, for folders a folder: where the differences are drawn, black for none (the metrics' own
             maps where they have some, else the absolute difference).
@@ -85,6 +85,11 @@ def compare(
     light = holds_light(next(iter(pairs.values()))[1])
     entries = _entries(metrics or _default(light, folders), metric_settings or {}, light)
 
+    protocols = {
+        measure: {**measures.protocol(measure, entry.settings), **measures.run_facts(entry)}
+        for measure, entry in entries.items()
+    }
+
     def work(key: str) -> tuple[Cells, Arrays, list[Path]]:
         sides = _sides(key, *pairs[key], light)
         cells, arrays = cells_of(entries, key, sides)
@@ -94,10 +99,6 @@ def compare(
     found = list(in_threads(work, list(pairs), workers))
     per_image = pd.DataFrame([cells for cells, _, _ in found])
     arrays = {name: np.stack([row[name] for _, row, _ in found]) for name in found[0][1]}
-    protocols = {
-        measure: {**measures.protocol(measure, entry.settings), **measures.run_facts(entry)}
-        for measure, entry in entries.items()
-    }
     try:
         summary = tables.summarize(per_image, protocols, arrays)
     except ValueError as error:
@@ -133,14 +134,10 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _default(light: bool, folders: bool) -> list[str]:
-    if not light:
-        return [*METRICS, *(SET_METRICS if folders else ())]
-    return [name for name, facts in catalog.facts("metrics").items() if facts["TAKES"] != "srgb"]
+    return measures.of_light() if light else [*METRICS, *(SET_METRICS if folders else ())]
 
 
 def _entries(metrics: Sequence[str], settings: Mapping[str, Mapping[str, Any]], light: bool) -> dict[str, Entry]:
-    if not metrics:
-        raise RecipeError("no metric takes light: compare display images")
     entries = {}
     for metric in metrics:
         entry = catalog.load("metrics", metric)

@@ -38,7 +38,7 @@ def evaluate(
     split: str = "test",
     predictions: str | Path | None = None,
     name: str | None = None,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = (),
     metric_settings: Mapping[str, Mapping[str, Any]] | None = None,
     regions: bool = False,
     by: str | None = None,
@@ -56,7 +56,8 @@ def evaluate(
         split: which pairs.
         predictions: a folder of images that another program made.
         name: what the method is called in tables; by default its own name.
-        metrics: names of ``metrics/``, variants included.
+        metrics: names of ``metrics/``, variants included; by default ``METRICS``, where the targets are light
+            :data:`exposurebench.measures.LIGHT_METRICS`.
         metric_settings: settings of some of them, by name.
         regions: measure those that can be over the clipped, nearly clipped and unclipped pixels of the input, too.
         by: a column of the manifest (``tau``, ``ev``, ``crf``, ...): a summary for each of its values, too.
@@ -76,6 +77,7 @@ def evaluate(
     checked_device(device)
     opened = load_dataset(dataset)
     rows = opened.rows(split)[:limit]
+    metrics = metrics or (METRICS if opened.gives == "srgb" else measures.of_light())
     entries = _entries(metrics, regions, metric_settings or {}, opened)
     _check_feasible(entries, rows, by, opened)
     protocols = {measure: _protocol(measure, entry) for measure, entry in entries.items()}

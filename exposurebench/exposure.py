@@ -159,7 +159,7 @@ def shown_nits(light: A, *, white_nits: float = WHITE_NITS, peak_nits: float | N
     [0.005, 100.0, 1000.0]
     """
     if not 0 < white_nits <= (white_nits if peak_nits is None else peak_nits):
-        raise ValueError(f"white must be positive and at most the peak, not {white_nits:g} of {peak_nits:g} cd/m2")
+        raise ValueError(f"white must be positive and at most the peak, not {white_nits} of {peak_nits} cd/m2")
     return (light * white_nits).clip(BLACK_NITS, peak_nits)
 
 

@@ -27,6 +27,8 @@ REGIONS = {
     "near_clipped": "pixels whose brightest channel in the input is from 230 to 249 of 255",
     "unclipped": "pixels whose brightest channel in the input is below 230 of 255",
 }
+LIGHT_METRICS = ("pu21_psnr", "pu21_ssim", "hdrvdp3")
+"""What light is measured by when nobody says."""
 OF_THE_RUN = ("weights_file", "weights_sha256")
 """What a protocol says of files that only the run knew."""
 
@@ -45,6 +47,20 @@ def entry_of(measure: str, settings: Mapping[str, Any] | None = None) -> Entry:
         raise RecipeError(unknown_name("region", region, REGIONS))
     entry = catalog.load("metrics", metric)
     return dataclasses.replace(entry, settings={**entry.settings, **settings}) if settings else entry
+
+
+def of_light() -> list[str]:
+    """What light is measured by when nobody says.
+
+    Raises:
+        RecipeError: there is no such metric.
+    """
+    found = [name for name in LIGHT_METRICS if name in catalog.names("metrics")]
+    if not found:
+        raise RecipeError(
+            "no metric takes light unless it is named: say which with --metric (see exposurebench metrics)"
+        )
+    return found
 
 
 def is_per_set(measure: str) -> bool:

@@ -47,7 +47,6 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Score WHAT: a model.pt, or baseline:NAME (see `exposurebench baselines`), or --predictions DIR."""
-    from exposurebench.evaluate import METRICS
     from exposurebench.evaluate import evaluate as score
     from exposurebench.files import safe_key
     from exposurebench.quickstart import samples_dataset
@@ -65,7 +64,7 @@ def evaluate(
         split=split,
         predictions=predictions,
         name=name,
-        metrics=metrics or METRICS,
+        metrics=metrics,
         metric_settings=parse_metric_settings(metric_settings),
         regions=regions,
         by=by,

@@ -28,9 +28,7 @@ PROTOCOL = {
 Lab = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def delta_e2000(
-    prediction: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor | None = None
-) -> torch.Tensor:
+def delta_e2000(prediction: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
     """How far apart the colours of two images look, pixel by pixel, on average.
 
     The mean of :func:`ciede2000` over the pixels, from sRGB by XYZ under D65 to L*a*b*. About 1 is the

@@ -50,7 +50,8 @@ def comparison_as_text(found: Comparison) -> str:
         listed = ", ".join(found.unmatched[:3]) + (", ..." if len(found.unmatched) > 3 else "")
         said.append(f"{len(found.unmatched)} files without a partner: {listed}")
     if found.maps:
-        said.append(f"{len(found.maps)} maps, black where equal: {found.maps[0]}{', ...' if found.maps[1:] else ''}")
+        count = f"{len(found.maps)} map{'s' if found.maps[1:] else ''}"
+        said.append(f"{count}, black where equal: {found.maps[0]}{', ...' if found.maps[1:] else ''}")
     return "\n".join([*said, *map(tables.protocol_line, found.protocols.values())])
 
 
