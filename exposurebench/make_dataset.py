@@ -317,6 +317,7 @@ def _restore(plan: Plan, built: Dataset) -> None:
             os.path.relpath(os.path.join(folder, name), built.folder / split)
             for folder, _, names in os.walk(built.folder / split)
             for name in names
+            if os.path.exists(os.path.join(folder, name))  # not so a link whose file is gone
         }
         for row in built.rows(split):
             for name, digest in store.files_of(row).items():
@@ -368,7 +369,7 @@ def estimate(recipe: DatasetRecipe, *, root: str | Path | None = None, workers: 
         seconds = time.monotonic() - started
         for path in Path(folder).rglob("*"):
             if path.is_file():
-                files, size = files + 1, size + path.stat().st_size
+                files, size = files + 1, size + path.lstat().st_size
     scale = plan.scenes / tried
     return Estimate(
         plan.scenes, plan.source_bytes, round(kept * scale), round(files * scale), round(size * scale),

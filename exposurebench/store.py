@@ -14,7 +14,7 @@ import numpy as np
 
 from exposurebench.camera import preview
 from exposurebench.dataset import SIDES, SPLITS, Row, sides_of
-from exposurebench.files import read_json, sha256, sha256_file, write_bytes, writing
+from exposurebench.files import read_json, sha256, sha256_file, write_bytes, write_link, writing
 from exposurebench.images import Image, encode_image, encode_radiance
 from exposurebench.recipe import DatasetRecipe
 from exposurebench.scene import Pair
@@ -28,7 +28,8 @@ def write_pairs(
 ) -> list[Row]:
     """Write the pairs of one scene and give their manifest rows; an image that pairs share is written once.
 
-    An image whose pixels are those of a file is written as that file's own bytes. Light is written as
+    An image whose pixels are those of a file is written as that file's own bytes, or as a link to it where the
+    pairing asks for that. Light is written as
     half-float OpenEXR, and light to be predicted has an 8-bit preview besides. A scene whose pairs cannot all
     be made leaves nothing.
     """
@@ -77,7 +78,8 @@ def _write(folder: Path, place: str, image: Image, recipe: DatasetRecipe, with_p
     data, suffix, pixels = encoded(image, recipe)
     light = image.encoding != "srgb"
     columns = {"{}_exr" if light else "{}_file_name": f"{place}{suffix}", "{}_sha256": sha256(data)}
-    write_bytes(f"{folder}/{place}{suffix}", data)
+    if not (image.origin and image.file and write_link(f"{folder}/{place}{suffix}", image.origin)):
+        write_bytes(f"{folder}/{place}{suffix}", data)
     if light and with_preview:
         name, small = (
             f"preview/{place.partition('/')[2]}.png",

@@ -118,13 +118,14 @@ def checked_batch(batch: torch.Tensor, name: str = "images", *, peak: float | No
     return batch
 
 
-def checked_mask(mask: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+def checked_mask(mask: torch.Tensor, images: torch.Tensor, name: str = "mask") -> torch.Tensor:
     """Give back a region of a batch as weights in the images' dtype, or say why it is none.
 
     Args:
         mask: ``(N, 1, H, W)``, bool or float: 1 for the pixels that count, 0 for the others; weights between
             are allowed.
         images: the batch that it belongs to.
+        name: what it is called in messages.
 
     Raises:
         TypeError: not a tensor of bool or float.
@@ -135,15 +136,15 @@ def checked_mask(mask: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     """
     kind = mask.dtype if isinstance(mask, torch.Tensor) else type(mask).__name__
     if kind not in (torch.bool, torch.float32, torch.float64):
-        raise TypeError(f"mask must be a tensor of bool, float32 or float64, not {kind}")
+        raise TypeError(f"{name} must be a tensor of bool, float32 or float64, not {kind}")
     expected = (images.shape[0], 1, *images.shape[2:])
     if mask.shape != expected:
-        raise ValueError(f"mask must have the shape {tuple(expected)}, not {tuple(mask.shape)}")
+        raise ValueError(f"{name} must have the shape {tuple(expected)}, not {tuple(mask.shape)}")
     if mask.device != images.device:
-        raise ValueError(f"mask and images differ in device: {mask.device} and {images.device}")
+        raise ValueError(f"{name} and images differ in device: {mask.device} and {images.device}")
     weights = mask.to(images.dtype)
     if not ((weights >= 0) & (weights <= 1)).all():
-        raise ValueError("mask must lie in [0, 1]")
+        raise ValueError(f"{name} must lie in [0, 1]")
     return weights
 
 

@@ -49,6 +49,25 @@ def test_arrays_and_tensors_agree_over_channels(function: Callable[..., Any]) ->
     np.testing.assert_allclose(array, tensor.numpy(), rtol=1e-14, atol=1e-14)
 
 
+def test_lab_of_arrays_and_tensors_agrees_with_scikit_image() -> None:
+    """Its matrix and white are rounded to six digits, which is 0.015 of a unit."""
+    from skimage.color import rgb2lab
+
+    arrays, tensors = color.srgb_to_lab(*RGB), color.srgb_to_lab(*torch.from_numpy(RGB.copy()))
+    np.testing.assert_allclose(np.stack(arrays), torch.stack(tensors).numpy(), rtol=1e-13, atol=1e-12)
+    np.testing.assert_allclose(np.stack(arrays, -1), rgb2lab(RGB.T), atol=0.016)
+
+
+def test_lab_of_grays_has_no_color_and_the_right_lightness() -> None:
+    lightness, a, b = color.srgb_to_lab(GRID, GRID, GRID)
+    assert np.abs([a, b]).max() < 1e-12
+    assert lightness[[0, -1]].tolist() == pytest.approx([0, 100], abs=1e-12)
+    assert (np.diff(lightness) > 0).all()
+    # L* of 18 % gray, above the bend, and of a thousandth, below it: 903.2963 Y (CIE 15)
+    samples = color.srgb_to_display(np.array([0.18, 0.001]))
+    assert color.srgb_to_lab(samples, samples, samples)[0] == pytest.approx([49.4961, 0.9032963], abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("display", "light"),
     [(0.0, 0.0), (0.02, 0.02 / 12.92), (0.04045, 0.04045 / 12.92), (0.5, 0.21404114), (0.735357, 0.5), (1.0, 1.0)],

@@ -49,14 +49,17 @@ ROOMS: dict[str, tuple[int, str]] = {
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),
     **dict.fromkeys(("sources", "pairing"), (2, "numpy")),
-    **dict.fromkeys(("models", "losses", "metrics"), (2, "torch")),
+    **dict.fromkeys(("models", "losses", "metrics", "alignment"), (2, "torch")),
     **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
     ),
-    "tensors": (1, "torch"),
+    **dict.fromkeys(("tensors", "phase_congruency"), (1, "torch")),
     "images": (0, "numpy"),
-    **dict.fromkeys(("errors", "files", "download", "color", "exposure", "exposure_ratio", "crf"), (0, "neither")),
+    **dict.fromkeys(
+        ("errors", "files", "download", "archives", "color", "exposure", "exposure_ratio", "crf", "perception"),
+        (0, "neither"),
+    ),
 }
 TORCH = {"torch", "torchvision"}
 PIXELS = {"cv2", "rawpy", "OpenEXR", "exposurebench.images"}
@@ -475,6 +478,14 @@ def test_everything_the_readme_names_exists() -> None:
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
     assert set(re.findall(r"\]\(#([^)\s]+)\)", text)) <= anchors
+
+
+def test_the_readme_lists_every_source_with_its_facts() -> None:
+    """Written by `exposurebench sources --markdown`."""
+    table = readme().partition("--markdown` -->\n")[2].partition("<!-- /sources -->")[0]
+    assert table == catalog.sources_table()
+    assert [row.split("`")[1] for row in table.splitlines()[2:]] == catalog.names("sources")
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 6 for row in table.splitlines())
 
 
 def test_workflows_read_only_and_pinned() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from exposurebench.color import Weights, weighted
-from exposurebench.tensors import checked_pair
+from exposurebench.tensors import checked_mask, checked_pair, region_mean
 
 TITLE = "structural similarity"
 TAKES = "srgb"
@@ -46,7 +46,12 @@ The three-digit weights move the score by up to 1e-5."""
 
 
 def ssim(
-    prediction: torch.Tensor, target: torch.Tensor, *, color: Color = "rgb", downsample: bool = False
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    color: Color = "rgb",
+    downsample: bool = False,
+    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """How alike two images are in local luminance, contrast and structure.
 
@@ -61,14 +66,17 @@ def ssim(
             (``RGB2GRAY``); ``luma8`` rounds it to 8 bits first, as gray files do (no gradient).
         downsample: first average and decimate by ``f = max(1, round(min(H, W) / 256))``, as the authors'
             program does.
+        mask: ``(N, 1, H, W)``, 1 for the pixels that count: the mean is over the windows centred on them (a
+            window also sees the five pixels around its centre). All windows where it is None.
 
     Returns:
-        ``(N,)`` in the input's dtype, without unit, in [-1, 1]; exactly 1 for equal images.
+        ``(N,)`` in the input's dtype, without unit, in [-1, 1]; exactly 1 for equal images, NaN where no
+        window is centred in the mask.
 
     Raises:
         TypeError: integers or half precision.
         ValueError: unequal or wrong shapes, a side under 11 px (after downsampling), NaN, infinity, values
-            outside [0, 1], an unknown color.
+            outside [0, 1], an unknown color, a mask of another shape or outside [0, 1].
 
     Source: Wang et al. 2004, eq. 13 and section III-C; the downsampling is of the authors' later program.
 
@@ -79,11 +87,15 @@ def ssim(
     -0.64
     """
     checked_pair(prediction, target)
-    prediction, target = _in_color(prediction, color), _in_color(target, color)
+    weights = None if mask is None else checked_mask(mask, prediction)
+    prediction, target = in_color(prediction, color), in_color(target, color)
     if downsample:
         prediction, target = _decimated(prediction), _decimated(target)
+        weights = None if weights is None else _decimated(weights)
     luminance, structure = ssim_maps(prediction, target)
-    return (luminance * structure).mean((1, 2, 3))
+    edge = WINDOW_PX // 2
+    centres = None if weights is None else weights[..., edge:-edge, edge:-edge]
+    return region_mean(luminance * structure, centres)
 
 
 def ssim_maps(
@@ -115,13 +127,15 @@ def ssim_maps(
         height, width = prediction.shape[2:]
         raise ValueError(f"SSIM needs a window of {WINDOW_PX} px to fit, and {width} x {height} px is smaller")
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    # The variances are needed only as their sum, so four filtered maps do for the five moments.
-    moments = torch.stack((prediction, target, prediction**2 + target**2, prediction * target))
-    mean_x, mean_y, squares, product = _blurred(_blurred(moments, 3), 4)
-    means = mean_x * mean_y
-    mean_squares = mean_x**2 + mean_y**2
-    luminance = (2 * means + c1) / (mean_squares + c1)
-    structure = (2 * (product - means) + c2) / (squares - mean_squares + c2)
+    # Sum and difference instead of the two images: 4 means' product is the difference of their squares, so four
+    # filtered maps do for the five moments, and equal images are told apart by nothing, not even rounding.
+    both, apart = prediction + target, prediction - target
+    moments = torch.stack((both, apart, both.square(), apart.square()))
+    mean_both, mean_apart, squares_both, squares_apart = _blurred(_blurred(moments, 3), 4)
+    mean_both, mean_apart = mean_both.square(), mean_apart.square()
+    luminance = 1 - 2 * mean_apart / (mean_both + mean_apart + 2 * c1)
+    variance_both, variance_apart = squares_both - mean_both, squares_apart - mean_apart
+    structure = 1 - 2 * variance_apart / (variance_both + variance_apart + 2 * c2)
     return luminance, structure
 
 
@@ -141,7 +155,15 @@ def _gaussian() -> tuple[float, ...]:
     return tuple(value / math.fsum(bell) for value in bell)
 
 
-def _in_color(images: torch.Tensor, color: Color) -> torch.Tensor:
+def in_color(images: torch.Tensor, color: Color) -> torch.Tensor:
+    """The channels in which structure is compared: the three of RGB, or one of luma; see :func:`ssim`.
+
+    Raises:
+        ValueError: an unknown color.
+
+    >>> in_color(torch.zeros(1, 3, 4, 5), "luma").shape
+    torch.Size([1, 1, 4, 5])
+    """
     if color == "rgb":
         return images
     if color not in ("luma", "luma8"):

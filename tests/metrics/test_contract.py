@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from exposurebench import catalog
+from exposurebench.errors import MissingError
 
 FACTS = ("TITLE", "TAKES", "UNIT", "RANGE", "BETTER", "REFERENCE", "VERSION", "PROTOCOL")
 NAMES = catalog.names("metrics")
@@ -16,6 +17,13 @@ PER_IMAGE = [name for name in NAMES if name not in PER_SET]
 OTHERWISE = ("GROUP", "weights_facts")
 """What marks metrics of scenes, and of sets by a network's weights, whose own tests hold them to their promises."""
 SETS = [name for name in PER_SET if not any(hasattr(catalog.load("metrics", name).module, mark) for mark in OTHERWISE)]
+UNRANKED = [
+    f"{name}/{v}"
+    for name in STEMS
+    for v, own in catalog.facts("metrics")[name].get("VARIANT_FACTS", {}).items()
+    if not own.get("RANKED", True)
+]
+REGIONAL = [n for n in PER_IMAGE if "mask" in inspect.signature(catalog.load("metrics", n).function()).parameters]
 
 per_image = pytest.mark.parametrize("name", PER_IMAGE)
 per_set = pytest.mark.parametrize("name", SETS)
@@ -39,8 +47,16 @@ def degraded(images: torch.Tensor, amount: float) -> torch.Tensor:
 
 
 def scores(name: str, prediction: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-    """A metric's named columns; one without a name has the metric's."""
-    values = catalog.load("metrics", name).function()(prediction, target)
+    """A metric's named columns; one without a name has the metric's. One of a region gets all pixels as it.
+
+    Skips where a metric's own package is missing.
+    """
+    entry = catalog.load("metrics", name)
+    region = {"mask": torch.ones_like(target[:, :1])} if hasattr(entry.module, "REGION") else {}
+    try:
+        values = entry.function()(prediction, target, **region)
+    except MissingError as error:
+        pytest.skip(str(error))
     return values if isinstance(values, dict) else {name: values}
 
 
@@ -88,6 +104,10 @@ def test_protocol_says_what_was_computed(name):
     assert protocol.get("mean_cap") == capped
 
 
+def test_what_carries_no_information_is_not_ranked():
+    assert UNRANKED == ["psnr/paper2_literal"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_are_keywords_with_defaults(name):
     entry = catalog.load("metrics", name)
@@ -106,9 +126,10 @@ def test_equal_images_score_best(name):
     worse = scores(name, degraded(images, 0.1), images)
     for column, values in same.items():
         low, high = fact(name, "RANGE", column)
-        best = high if fact(name, "BETTER", column) == "higher" else low
-        assert (values == (torch.inf if best is None else best)).all()
-        assert (worse[column] != values).all()
+        better = fact(name, "BETTER", column)
+        best = {"higher": torch.inf if high is None else high, "lower": low, "zero": 0, "target": same.get("target")}
+        assert (values == best[better]).all()
+        assert (worse[column] != values).all() or column == "target"
 
 
 @per_image
@@ -118,11 +139,49 @@ def test_direction_and_range(name):
     for column in steps[0]:
         values = torch.stack([step[column] for step in steps])
         assert values.shape == (3, 4)
-        signs = values.diff(dim=0) if fact(name, "BETTER", column) == "lower" else -values.diff(dim=0)
-        assert (signs > 0).all()
+        distance = {
+            "higher": lambda values: -values,
+            "lower": lambda values: values,
+            "zero": torch.abs,
+            "target": lambda values, steps=steps: (values - torch.stack([step["target"] for step in steps])).abs(),
+        }[fact(name, "BETTER", column)](values)
+        assert (distance.diff(dim=0) > 0).all() or column == "target" or name in UNRANKED
         low, high = fact(name, "RANGE", column)
         assert low is None or (values >= low).all()
         assert high is None or (values <= high).all()
+
+
+def test_most_have_regions():
+    assert {"psnr", "ssim", "ssim/wang", "fsim", "fsimc", "delta_e2000", "exposure_error"} <= set(REGIONAL)
+
+
+@pytest.mark.parametrize("name", REGIONAL)
+def test_a_region_is_what_the_mask_says(name):
+    """A mask of everything is no mask, a pixel outside counts for nothing, and an empty mask has no score."""
+    entry = catalog.load("metrics", name)
+    score = entry.function()
+    images = pictures(takes(name))
+    prediction = degraded(images, 0.1)
+    everything = torch.ones_like(images[:, :1])
+    left = everything.clone()
+    left[..., 120:] = 0
+    if not hasattr(entry.module, "REGION"):
+        torch.testing.assert_close(score(prediction, images, mask=everything), score(prediction, images))
+    whole, half = score(prediction, images, mask=everything), score(prediction, images, mask=left)
+    assert (half != whole).all()
+    assert torch.equal(score(prediction, images, mask=left.bool()), half)
+    assert torch.equal(score(prediction, images, mask=left.float()), half)
+    far = images.clone()
+    far[..., 230:] = 1 - far[..., 230:] if takes(name) != "nits" else far[..., 230:] * 2
+    if entry.fact("PROTOCOL").get("border_px") == 0:
+        torch.testing.assert_close(score(far, images, mask=left), score(images, images, mask=left))
+    left[1:3] = 0
+    assert score(prediction, images, mask=left).isnan().tolist() == [False, True, True, False]
+    for bad in (everything[:2], everything.expand(-1, 3, -1, -1), everything + 1, everything * torch.nan):
+        with pytest.raises(ValueError, match="mask"):
+            score(prediction, images, mask=bad)
+    with pytest.raises(TypeError, match="mask"):
+        score(prediction, images, mask=everything.long())
 
 
 @per_image

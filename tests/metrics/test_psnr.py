@@ -1,3 +1,4 @@
+import functools
 import math
 
 import piq
@@ -5,14 +6,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from exposurebench.metrics.psnr import psnr
-
-
-@pytest.mark.parametrize("params", ["rgb, peak=255", "all channels, data_range=255"])
-def test_reference_scores(references, params):
-    deviations = [abs(psnr(a, b).item() - score) for a, b, score in references.scores("PSNR", params)]
-    assert len(deviations) == 9
-    assert max(deviations) < 1e-9
+from exposurebench.metrics.psnr import VARIANTS, psnr
 
 
 def test_closed_form():
@@ -43,7 +37,33 @@ def test_paper_2s_reference_is_the_wrap():
     prediction = (differences.double() / 255).view(1, 1, 16, 16).expand(1, 3, 16, 16)
     right = 10 * math.log10(255**2 / (differences.double() ** 2).mean().item())
     assert right == pytest.approx(4.763, abs=5e-4)
-    assert psnr(prediction, torch.zeros_like(prediction)).item() == pytest.approx(right, abs=1e-12)
+    target = torch.zeros_like(prediction)
+    assert psnr(prediction, target).item() == pytest.approx(right, abs=1e-12)
+    assert psnr(prediction, target, **VARIANTS["paper2_literal"]).item() == pytest.approx(27.898, abs=5e-4)
+
+
+def test_the_literal_variant_knows_no_pictures(images):
+    """Pictures that differ by much score 27.9 dB, the same picture in reverse order as the very opposite."""
+    literal = functools.partial(psnr, **VARIANTS["paper2_literal"])
+    generator = torch.Generator().manual_seed(1)
+    levels = torch.randint(0, 256, (2, 4, 3, 93, 121), generator=generator).double() / 255
+    assert ((literal(*levels) - 27.898).abs() < 0.1).all()
+    small = (images * 0.9).mul(255).round() / 255
+    assert literal(small + 15 / 255, small).tolist() == pytest.approx([10 * math.log10(255**2 / 225)] * 4)
+    assert literal(small + 16 / 255, small).tolist() == [math.inf] * 4
+
+
+def test_a_mask_weighs_pixels():
+    target = torch.zeros(1, 3, 2, 2, dtype=torch.float64)
+    prediction = torch.tensor([[0.1, 0.2], [0.3, 0.4]], dtype=torch.float64).expand(1, 3, 2, 2)
+    mask = torch.tensor([[[[1, 0], [0, 1]]]], dtype=torch.float64)
+    assert psnr(prediction, target, mask=mask).item() == pytest.approx(10 * math.log10(2 / (0.01 + 0.16)))
+    assert psnr(prediction, target, mask=mask, peak=2.0).item() == pytest.approx(10 * math.log10(8 / (0.01 + 0.16)))
+
+
+def test_an_unknown_precision_is_refused(images):
+    with pytest.raises(ValueError, match="precision"):
+        psnr(images, images, precision="float16")
 
 
 def test_agrees_with_scikit_image(images, noise):

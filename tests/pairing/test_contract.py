@@ -12,12 +12,15 @@ from exposurebench.scene import Frame, Scene
 NAMES = catalog.names("pairing")
 
 
-def scene(takes: str, dtype: type = np.uint8) -> Scene:
-    """Two frames of odd sizes with one constant corner: every level of display values, or six decades of light."""
+def scene(takes: str, dtype: type = np.uint8, finished: str = "") -> Scene:
+    """Two frames of odd sizes with one constant corner: every level of display values, or six decades of light.
+
+    With ``finished`` there is a finished picture of that kind, and all are of one size.
+    """
     rng = np.random.default_rng(1)
     frames = []
     for number in range(2):
-        shape = (21 + number, 33, 3)
+        shape = (21 if finished else 21 + number, 33, 3)
         if takes == "linear":
             pixels = (10 ** rng.uniform(-3, 3, shape)).astype(np.float32)
             pixels[:5, :5] = 1000
@@ -27,7 +30,15 @@ def scene(takes: str, dtype: type = np.uint8) -> Scene:
             pixels[:5, :5] = np.iinfo(dtype).max
             image = Image(pixels, np.dtype(dtype).itemsize * 8, "srgb", file=(b"the file's bytes", ".png"))
         frames.append(Frame(Path(f"{number}.png"), exposure_ev=float(number), image=image, encoding=image.encoding))
+    if finished:
+        picture = scene(finished, dtype).frames[0].pixels
+        frames.append(Frame(Path("target.png"), image=picture, encoding=picture.encoding, role="target"))
     return Scene("odd", tuple(frames))
+
+
+def needs(name: str) -> str:
+    """What kind of finished picture a pairing cannot do without."""
+    return catalog.load("pairing", name).fact("GIVES") if name.startswith("paired") else ""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,10 +54,10 @@ def test_facts_are_stated(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_contract(name: str, dtype: type) -> None:
     entry = catalog.load("pairing", name)
-    given = scene(entry.fact("TAKES"), dtype)
+    given = scene(entry.fact("TAKES"), dtype, needs(name))
     before = [frame.pixels.pixels.copy() for frame in given.frames]
     pairs = list(entry.function()(given))
-    again = list(entry.function()(scene(entry.fact("TAKES"), dtype)))
+    again = list(entry.function()(scene(entry.fact("TAKES"), dtype, needs(name))))
     assert pairs
     assert len({pair.name for pair in pairs}) == len(pairs), "names tell the pairs of a scene apart"
     for frame, pixels in zip(given.frames, before, strict=True):
@@ -77,7 +88,7 @@ def test_images_of_another_kind_are_refused(name: str) -> None:
     entry = catalog.load("pairing", name)
     other = "linear" if entry.fact("TAKES") == "srgb" else "srgb"
     with pytest.raises(ValueError, match=entry.fact("TAKES")):
-        list(entry.function()(scene(other)))
+        list(entry.function()(scene(other, finished=needs(name))))
 
 
 @pytest.mark.parametrize("name", NAMES)
