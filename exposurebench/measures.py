@@ -49,6 +49,15 @@ def entry_of(measure: str, settings: Mapping[str, Any] | None = None) -> Entry:
     return dataclasses.replace(entry, settings={**entry.settings, **settings}) if settings else entry
 
 
+def region_of(measure: str) -> str:
+    """The region that a measure looks at; empty for all pixels. Some metrics have one of their own (``REGION``).
+
+    >>> region_of("psnr@clipped"), region_of("psnr")
+    ('clipped', '')
+    """
+    return measure.partition("@")[2] or str(getattr(entry_of(measure).module, "REGION", ""))
+
+
 def of_light() -> list[str]:
     """What light is measured by when nobody says.
 

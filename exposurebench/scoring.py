@@ -18,7 +18,7 @@ from exposurebench.catalog import Entry, keywords
 from exposurebench.errors import InputError
 from exposurebench.exposure import PEAK_NITS, clipping_regions, shown_nits
 from exposurebench.images import Image
-from exposurebench.measures import Arrays, is_per_scene, is_per_set, takes
+from exposurebench.measures import Arrays, is_per_scene, is_per_set, region_of, takes
 from exposurebench.recipe import draw
 from exposurebench.tables import rounded
 from exposurebench.tensors import to_tensor
@@ -118,7 +118,7 @@ def scene_cells(entries: Mapping[str, Entry], keys: Sequence[str], sides: Sequen
 
 def _values(measure: str, entry: Entry, sides: Sides) -> Cells:
     """A metric's value of a pair, or its named values; NaN where the region has no pixel."""
-    region = measure.partition("@")[2] or getattr(entry.module, "REGION", "")
+    region = region_of(measure)
     known: dict[str, Any] = {}
     if region:
         if region not in sides.regions:

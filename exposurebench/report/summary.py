@@ -9,7 +9,7 @@ import pandas as pd
 
 from exposurebench import tables
 from exposurebench.compare import Comparison
-from exposurebench.measures import is_per_set, value_columns
+from exposurebench.measures import is_per_set, region_of, value_columns
 from exposurebench.result import Result
 
 SHOWN_PAIRS = 20
@@ -90,6 +90,7 @@ def _records(summary: pd.DataFrame) -> list[dict[str, Any]]:
 def _left_out(result: Result) -> Iterator[str]:
     """How many pairs a region's values lack, because it has no pixel there."""
     whole = len(result.per_image) - int(result.document["already_right"]["pairs"])
+    regional = [name for m in result.metrics if region_of(m) for name in value_columns(m, result.per_image)]
     for row in _records(result.summary):
-        if "@" in row["metric"] and row["pairs"] < whole:
+        if row["metric"] in regional and row["pairs"] < whole:
             yield f"{row['metric']}: {whole - row['pairs']} of {whole} pairs have no such pixels and are left out"

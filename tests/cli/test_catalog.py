@@ -48,5 +48,5 @@ def test_metrics_say_what_they_take_which_way_is_better_and_what_variants_they_h
     assert listed["consistency"]["unit"]["delta_e2000"] == "delta E"
     text = run("metrics").out
     assert "ssim/wang (color luma, downsample True)" in text
-    assert "range: 0.0 to any; better: higher" in text
+    assert "    range: 0.0 to any\n    better: higher\n" in text
     assert "luma_spread lower, delta_e2000 lower" in text
