@@ -22,6 +22,10 @@ from exposurebench.errors import RecipeError, unknown_name
 Kind = Literal["sources", "pairing", "baselines", "models", "metrics"]
 
 
+GIVEN = ("mask", "unclipped", "seeds")
+"""Parameters of metrics that belong to the images, so that nobody sets them."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One thing out of the catalog: its module with the facts, and its variant's settings."""
@@ -36,9 +40,10 @@ class Entry:
         return "network" if self.kind == "models" else self.name.partition("/")[0]
 
     def function(self, name: str | None = None) -> Callable[..., Any]:
-        """The file's public function (or another one of it), with the variant's settings in place."""
+        """The file's public function (or another one of it), with those settings in place that it takes."""
         function = getattr(self.module, name or self._public)
-        return functools.partial(function, **self.settings) if self.settings else function
+        settings = {n: value for n, value in self.settings.items() if n in keywords(function)}
+        return functools.partial(function, **settings) if settings else function
 
     def fact(self, name: str) -> Any:
         """A constant such as TITLE; a file that lacks one is broken and says so at once.
@@ -49,12 +54,22 @@ class Entry:
         return own[name] if name in own else getattr(self.module, name)
 
     def parameters(self) -> dict[str, inspect.Parameter]:
-        """The settings the function takes, by name: keyword-only parameters are the schema."""
-        return _keyword_only(getattr(self.module, self._public))
+        """The settings by name: keyword-only parameters are the schema, those of a metric's statistics among them."""
+        found = keywords(getattr(self.module, self._public))
+        if self.kind == "metrics":
+            found = {**keywords(getattr(self.module, "statistics", self.function())), **found}
+            found = {name: parameter for name, parameter in found.items() if name not in GIVEN}
+        return found
+
+    def fact_of(self, name: str, column: str) -> Any:
+        """A metric's fact for one of its named columns: a dictionary has it by column, anything else holds for all."""
+        value = self.fact(name)
+        return value.get(column) if isinstance(value, dict) else value
 
 
 @functools.cache
-def _keyword_only(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+def keywords(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """A function's keyword-only parameters, by name."""
     signature = inspect.signature(function, eval_str=True)
     return {n: p for n, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +12,23 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from exposurebench import __version__, catalog, tables
-from exposurebench.dataset import Dataset, load_dataset
+from exposurebench import __version__, catalog, measures, tables
+from exposurebench.catalog import Entry
+from exposurebench.dataset import Dataset, Row, load_dataset
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
-from exposurebench.files import read_document, sha256_file, write_json
+from exposurebench.measures import Arrays
 from exposurebench.predict import Brackets, Method, TrainingTargets, corrected, open_method, open_predictions
-from exposurebench.recipe import SCHEMA, draw
-from exposurebench.tensors import checked_device, to_tensor
+from exposurebench.recipe import SCHEMA, plugin_settings
+from exposurebench.result import FORMAT, Result, derived
+from exposurebench.scoring import Cells, Sides, cells_of, in_threads, scene_cells, sides_of
+from exposurebench.tensors import checked_device
 
 METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
 """What is measured when nobody says."""
-PAIR_FACTS = ("tau", "exposure_ev", "clipped_share", "overexposed", "underexposed")
+PAIR_FACTS = ("tau", "ev", "crf", "exposure_ev", "clipped_share", "overexposed", "underexposed")
 """What a per-image table takes over from the manifest, to group by."""
-FORMAT = "exposurebench.result"
-KEYS = ("name", "method", "dataset", "protocols", "already_right", "versions", "hardware", "per_image_sha256")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an evaluation found.
-
-    Attributes:
-        document: the method, the data, the protocols, the versions: everything the numbers depend on.
-        per_image: a row a pair: id, scene, split, whether the input was right already, every value.
-        summary: a row a metric: value, 95 % interval over photographs, noise floor.
-        method: what was evaluated, as long as it is at hand; None for a result that was read from disk.
-    """
-
-    document: Mapping[str, Any]
-    per_image: pd.DataFrame
-    summary: pd.DataFrame
-    method: Method | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def name(self) -> str:
-        """What the method is called."""
-        return str(self.document["name"])
-
-    @property
-    def metrics(self) -> list[str]:
-        """The metrics that were measured, in order."""
-        return list(self.document["protocols"])
 
 
 def evaluate(
@@ -66,7 +38,10 @@ def evaluate(
     split: str = "test",
     predictions: str | Path | None = None,
     name: str | None = None,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = (),
+    metric_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    regions: bool = False,
+    by: str | None = None,
     training: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "cpu",
@@ -81,7 +56,11 @@ def evaluate(
         split: which pairs.
         predictions: a folder of images that another program made.
         name: what the method is called in tables; by default its own name.
-        metrics: names of ``metrics/``, variants included.
+        metrics: names of ``metrics/``, variants included; by default ``METRICS``, where the targets are light
+            :data:`exposurebench.measures.LIGHT_METRICS`.
+        metric_settings: settings of some of them, by name.
+        regions: measure those that can be over the clipped, nearly clipped and unclipped pixels of the input, too.
+        by: a column of the manifest (``tau``, ``ev``, ``crf``, ...): a summary for each of its values, too.
         training: the data set whose train split gives training targets; by default this one, if it has one.
         settings: of a baseline.
         device: where a network runs.
@@ -98,15 +77,17 @@ def evaluate(
     checked_device(device)
     opened = load_dataset(dataset)
     rows = opened.rows(split)[:limit]
-    for metric in metrics:
-        takes = catalog.load("metrics", metric).fact("TAKES")
-        if takes != opened.gives:
-            raise InputError(
-                f"{metric} takes {takes} images and the targets of {opened.name} are {opened.gives}: choose metrics that "
-                f"take {opened.gives} with --metric (exposurebench metrics lists them)"
-            )
+    metrics = metrics or (METRICS if opened.gives == "srgb" else measures.of_light())
+    entries = _entries(metrics, regions, metric_settings or {}, opened)
+    _check_feasible(entries, rows, by, opened)
+    protocols = {measure: _protocol(measure, entry) for measure, entry in entries.items()}
     method = _method(what, predictions, name, opened, split, training, settings, device, rows)
-    per_image = pd.DataFrame(_scored(method, opened, split, rows, metrics, workers))
+    if method.gives != opened.gives:
+        raise InputError(
+            f"{method.name} gives {method.gives} images and the targets of {opened.name} are {opened.gives}: "
+            "score files of a method that gives such with --predictions"
+        )
+    per_image, arrays = _scored(method, opened, split, rows, entries, by, workers)
     if per_image["unchanged"].all():
         raise InputError(
             f"{str(dataset)!r}: every input equals its target: its {len(rows)} pairs say nothing of correction"
@@ -125,8 +106,9 @@ def evaluate(
             "pairs": len(rows),
             "complete": limit is None or limit >= opened.document["counts"][split]["pairs"],
         },
-        "protocols": {metric: tables.protocol(metric) for metric in metrics},
-        "already_right": tables.harm(per_image, metrics),
+        "protocols": protocols,
+        "already_right": tables.harm(per_image, list(protocols)),
+        **({"by": by} if by else {}),
         "versions": {
             "exposurebench": __version__,
             "torch": str(torch.__version__),
@@ -136,7 +118,47 @@ def evaluate(
         },
         "hardware": f"{device}, {platform.machine()}, {os.cpu_count()} cores",
     }
-    return Result(document, per_image, tables.summarize(per_image, metrics), method)
+    return derived(document, per_image, arrays, method)
+
+
+def _entries(
+    metrics: Sequence[str], regions: bool, settings: Mapping[str, Mapping[str, Any]], opened: Dataset
+) -> dict[str, Entry]:
+    """Every measure's metric with its settings; regions stand behind all metrics over the whole image."""
+    strangers = [name for name in settings if name not in metrics]
+    if strangers:
+        raise RecipeError(f"settings of {', '.join(strangers)}, which is not measured: add it with --metric")
+    for metric in metrics:
+        takes = catalog.load("metrics", metric).fact("TAKES")
+        if takes != opened.gives and (takes, opened.gives) != ("nits", "linear"):
+            raise InputError(
+                f"{metric} takes {takes} images and the targets of {opened.name} are {opened.gives}: choose metrics that "
+                f"take {opened.gives} with --metric (exposurebench metrics lists them)"
+            )
+    given = {m: plugin_settings(catalog.load("metrics", m), settings.get(m, {})) for m in metrics}
+    chosen = [*dict.fromkeys(metrics), *(measures.by_region(metrics) if regions else [])]
+    return {measure: measures.entry_of(measure, given[measure.partition("@")[0]]) for measure in chosen}
+
+
+def _check_feasible(entries: Mapping[str, Entry], rows: Sequence[Row], by: str | None, opened: Dataset) -> None:
+    """Say at once what would otherwise come out after every image was measured."""
+    if by is not None and by not in rows[0]:
+        raise InputError(f"{opened.name} has no column {by!r}: it has {', '.join(rows[0])}")
+    for measure, entry in entries.items():
+        if measures.is_per_scene(measure) and len({row["scene"] for row in rows}) == len(rows):
+            raise InputError(
+                f"{measure} compares several exposures of a scene, and {opened.name} has one of each: build it with "
+                "several, such as make-dataset --tau 0.2,0.5,1"
+            )
+        if hasattr(entry.module, "check_count"):
+            try:
+                entry.function("check_count")(len(rows))
+            except ValueError as error:
+                raise InputError(f"{measure}: {error} (with --metric-set {measure}.NAME=VALUE)") from error
+
+
+def _protocol(measure: str, entry: Entry) -> dict[str, Any]:
+    return {**measures.protocol(measure, entry.settings), **measures.run_facts(entry)}
 
 
 def _method(
@@ -155,7 +177,8 @@ def _method(
     if predictions is not None:
         if settings:
             raise RecipeError(f"predictions have no settings: leave out {', '.join(settings)}")
-        return open_predictions(predictions, name or Path(predictions).resolve().name, rows)
+        title = name or Path(predictions).resolve().name
+        return open_predictions(predictions, title, rows, "srgb" if opened.gives == "srgb" else "linear")
     targets = None
     if training is not None or "train" in opened.splits:
         other = opened if training is None else load_dataset(training)
@@ -172,86 +195,43 @@ def _scored(
     method: Method,
     opened: Dataset,
     split: str,
-    rows: Sequence[Mapping[str, Any]],
-    metrics: Sequence[str],
+    rows: Sequence[Row],
+    entries: Mapping[str, Entry],
+    by: str | None,
     workers: int | None,
-) -> Iterator[dict[str, Any]]:
+) -> tuple[pd.DataFrame, dict[str, NDArray[Any]]]:
     """Score every pair; images are read, corrected and measured in threads, each holding its libraries to one core."""
+    facts = [*PAIR_FACTS, *([by] if by and by not in (*PAIR_FACTS, "scene", "split") else [])]
+    scenes: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        scenes.setdefault(row["scene"], []).append(place)
+    together = any(measures.is_per_scene(measure) for measure in entries)
 
-    def work(row: Mapping[str, Any]) -> dict[str, Any]:
-        return _score_pair(method, opened, split, row, metrics)
+    def work(places: Sequence[int]) -> list[tuple[int, Cells, Arrays]]:
+        keys = [rows[place]["id"] for place in places]
+        pairs = [_pair(method, opened, split, rows[place], facts) for place in places]
+        shared = scene_cells(entries, keys, [sides for _, sides in pairs])
+        found = []
+        for place, key, (about, sides), more in zip(places, keys, pairs, shared, strict=True):
+            cells, arrays = cells_of(entries, key, sides)
+            found.append((place, {**about, **cells, **more}, arrays))
+        return found
 
-    with _one_thread_each(), ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        yield from pool.map(work, rows)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(torch_threads)
-        cv2.setNumThreads(cv2_threads)
+    units = list(scenes.values()) if together else [[place] for place in range(len(rows))]
+    scored = sorted((item for unit in in_threads(work, units, workers) for item in unit), key=lambda item: item[0])
+    table = pd.DataFrame([cells for _, cells, _ in scored])
+    return table, {name: np.stack([arrays[name] for _, _, arrays in scored]) for name in scored[0][2]}
 
 
-def _score_pair(
-    method: Method, opened: Dataset, split: str, row: Mapping[str, Any], metrics: Sequence[str]
-) -> dict[str, Any]:
+def _pair(method: Method, opened: Dataset, split: str, row: Row, facts: Sequence[str]) -> tuple[Cells, Sides]:
+    """What a pair is called and how it was made, and both its sides."""
     given, target = opened.read_input(split, row), opened.read_target(split, row)
-    levels = corrected(method, given.as_float(), row, target.bit_depth)
-    if levels.shape != target.pixels.shape:
+    prediction = corrected(method, given.as_float(), row, target.bit_depth)
+    if prediction.shape != target.pixels.shape:
         raise ModelError(
-            f"{row['id']}: the prediction has {levels.shape[1]} x {levels.shape[0]} pixels, the target not"
+            f"{row['id']}: the prediction has {prediction.shape[1]} x {prediction.shape[0]} pixels, the target not"
         )
-    unchanged = given.pixels.shape == target.pixels.shape and bool(np.array_equal(given.pixels, target.pixels))
-    scored: dict[str, Any] = {"id": row["id"], "scene": row["scene"], "split": split, "unchanged": unchanged}
-    scored |= {fact: row[fact] for fact in PAIR_FACTS if fact in row}
-    sides = {"prediction": to_tensor(levels, torch.float64), "target": to_tensor(target.pixels, torch.float64)}
-    for metric in metrics:
-        try:
-            scored |= _measured(metric, row["id"], sides)
-        except ValueError as error:
-            raise InputError(f"{row['id']}: {metric}: {error}: choose other metrics with --metric") from error
-    return scored
-
-
-def _measured(metric: str, key: str, sides: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """A metric's cells in a pair's row: its value, or both sides' statistics of a metric of sets."""
-    entry = catalog.load("metrics", metric)
-    if not tables.is_per_set(metric):
-        return {metric: tables.rounded(entry.function()(sides["prediction"], sides["target"]).item())}
-    cells: dict[str, Any] = {}
-    for side, images in sides.items():
-        seeded = {"seeds": [draw(0, metric, key)]} if entry.settings.get("patches", "image") != "image" else {}
-        for column, values in entry.function("statistics")(images, **seeded).items():
-            numbers = [tables.rounded(v) for v in values[0].reshape(-1).tolist()]
-            cells[f"{metric}:{side}:{column}"] = numbers[0] if len(numbers) == 1 else " ".join(map(str, numbers))
-    return cells
-
-
-def write_result(result: Result, out: str | Path) -> None:
-    """Write ``per_image.csv``, ``summary.csv`` and ``result.json`` (last, so its presence means complete)."""
-    out = Path(out)
-    tables.write_table(out / "per_image.csv", result.per_image)
-    tables.write_table(out / "summary.csv", result.summary)
-    document = {**result.document, "per_image_sha256": sha256_file(out / "per_image.csv")}
-    write_json(out / "result.json", document)
-
-
-def read_result(folder: str | Path) -> Result:
-    """Read a result; the summary is derived from the per-image table again.
-
-    Raises:
-        InputError: it is missing, incomplete or written by a newer program.
-    """
-    folder = Path(folder)
-    document = read_document(folder / "result.json", "the result of an evaluation", FORMAT, SCHEMA, KEYS)
-    per_image = tables.read_table(folder / "per_image.csv")
-    if sha256_file(folder / "per_image.csv") != document.pop("per_image_sha256"):
-        raise InputError(
-            f"{str(folder)!r} is of two evaluations: its tables are not those of its result.json; evaluate again"
-        )
-    return Result(document, per_image, tables.summarize(per_image, list(document["protocols"])))
+    comparable = given.encoding == target.encoding and given.pixels.shape == target.pixels.shape
+    unchanged = comparable and bool(np.array_equal(given.pixels, target.pixels))
+    about: Cells = {"id": row["id"], "scene": row["scene"], "split": split, "unchanged": unchanged}
+    return about | {fact: row[fact] for fact in facts if fact in row}, sides_of(prediction, target, given)

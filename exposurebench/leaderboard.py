@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from exposurebench import catalog, tables
+from exposurebench import catalog, measures, tables
 from exposurebench.errors import InputError, RecipeError
-from exposurebench.evaluate import Result, read_result
 from exposurebench.files import read_document, safe_key, sha256, short_hash, write_bytes, write_json, write_text
 from exposurebench.recipe import SCHEMA
 from exposurebench.report import board, table1
+from exposurebench.result import Result, read_result
 from exposurebench.track import Entry, Track, pairs_of, track_named, tracks
 
 FORMAT = "exposurebench.entry"
@@ -100,6 +100,11 @@ def _foreign_facts(method: Mapping[str, Any]) -> list[str]:
     entry = catalog.load("baselines", str(name))
     facts = {"title": entry.fact("TITLE"), "oracle": entry.fact("ORACLE"), "needs": list(entry.fact("NEEDS"))}
     return [f"it says another {fact} than the baseline {name}" for fact in facts if method.get(fact) != facts[fact]]
+
+
+def _stated(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """What a protocol says that does not depend on the files of the run."""
+    return {name: value for name, value in protocol.items() if name not in measures.OF_THE_RUN}
 
 
 def _values(result: Result) -> dict[str, dict[str, Any]]:
@@ -210,7 +215,7 @@ def check(root: str | Path) -> Iterator[str]:
                 entry.result.per_image, list(entry.document["protocols"])
             ):
                 yield f"{where}.json says something else about the pairs that were right than its table"
-            if entry.document["protocols"] != {m: tables.protocol(m) for m in entry.document["protocols"]}:
+            if any(_stated(facts) != measures.protocol(m) for m, facts in entry.document["protocols"].items()):
                 yield f"{where}.json was measured by another protocol than this program's"
     for page, text in pages(found).items():
         path = root / page

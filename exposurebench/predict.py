@@ -20,7 +20,7 @@ from exposurebench.checkpoint import build_network, load_checkpoint
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import ImageError, InputError, MissingError, ModelError, RecipeError
 from exposurebench.files import safe_key, sha256_file, short_hash, write_bytes
-from exposurebench.images import encode_image, quantize, read_image
+from exposurebench.images import Encoding, encode_image, quantize, read_image
 from exposurebench.recipe import plugin_settings
 from exposurebench.scene import Evidence, ExposedFrame
 from exposurebench.tensors import checked_device, to_image, to_tensor
@@ -34,11 +34,13 @@ class Method:
         name: what it is called in tables.
         run: the input, ``(H, W, 3)`` float32 in [0, 1], and its manifest row, to the corrected image.
         facts: what a table must say of it: kind, title, oracle, needs, settings, hashes.
+        gives: what the numbers of its images stand for: ``srgb``, in [0, 1], or ``linear`` light at or above 0.
     """
 
     name: str
     run: Callable[[NDArray[np.float32], Mapping[str, Any]], NDArray[np.float32]]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    gives: Encoding = "srgb"
 
 
 class TrainingTargets:
@@ -170,7 +172,7 @@ def _baseline(
     if "training_targets" in needs and training is not None:
         about = {"name": training.dataset.name, "split": training.split, "pixels": training.dataset.pixels}
         facts["training_targets"] = about
-    return Method(name, run, facts)
+    return Method(name, run, facts, entry.fact("GIVES"))
 
 
 def _try_settings(name: str, function: Callable[..., Any], needs: Sequence[str], settings: Mapping[str, Any]) -> None:
@@ -205,11 +207,20 @@ def _checkpoint(path: Path, device: str) -> Method:
         "checkpoint_sha256": checkpoint.sha256,
         "trained_on": dict(checkpoint.dataset),
     }
-    return Method(path.stem if path.stem != "model" else path.resolve().parent.name, run, facts)
+    name = path.stem if path.stem != "model" else path.resolve().parent.name
+    return Method(name, run, facts, entry.fact("GIVES"))
 
 
-def open_predictions(folder: str | Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Method:
+def open_predictions(
+    folder: str | Path, name: str, rows: Sequence[Mapping[str, Any]], gives: Encoding = "srgb"
+) -> Method:
     """Images that another program made, matched to the manifest by their key or the input's file name.
+
+    Args:
+        folder: where they lie.
+        name: what the method is called in tables.
+        rows: the manifest.
+        gives: ``srgb``, or ``linear`` for light in OpenEXR files or Radiance pictures.
 
     Raises:
         InputError: predictions are missing or ambiguous; the message names the first few.
@@ -244,19 +255,19 @@ def open_predictions(folder: str | Path, name: str, rows: Sequence[Mapping[str, 
 
     def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
         try:
-            return read_image(chosen[row["id"]]).as_float()
+            return read_image(chosen[row["id"]], encoding=gives).as_float()
         except ImageError as error:
             raise InputError(f"{str(chosen[row['id']])!r} {error}") from error
 
     facts = {"kind": "predictions", "title": "submitted images", "reference": "", "oracle": False, "needs": ["input"]}
-    return Method(name, run, {**facts, "settings": {}, "predictions_sha256": digest.hexdigest()})
+    return Method(name, run, {**facts, "settings": {}, "predictions_sha256": digest.hexdigest()}, gives)
 
 
 def corrected(method: Method, image: NDArray[np.float32], row: Mapping[str, Any], bit_depth: int = 8) -> NDArray[Any]:
-    """Run a method on one photograph and give the levels that a file of its output holds.
+    """Run a method on one photograph and give the levels that a file of its output holds; light as it is.
 
     Raises:
-        ModelError: the output has another size, or is not finite.
+        ModelError: the output has another size, is not finite, or is negative light.
     """
     output = method.run(image, row)
     what = f"{method.name}: {row.get('id', 'the input')}"
@@ -267,6 +278,10 @@ def corrected(method: Method, image: NDArray[np.float32], row: Mapping[str, Any]
         )
     if not np.isfinite(output).all():
         raise ModelError(f"{what}: the output holds NaN or infinite values")
+    if method.gives != "srgb":
+        if output.min() < 0:
+            raise ModelError(f"{what}: the output holds light below 0")
+        return output
     return quantize(output, bit_depth)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from exposurebench.dataset import Dataset
 from exposurebench.download import cache_folder
-from exposurebench.evaluate import Result, evaluate, write_result
+from exposurebench.evaluate import evaluate
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe, read_recipe
+from exposurebench.result import Result, write_result
 
 RECIPE = "samples-tau50-v1"
 BASELINES = (

@@ -163,7 +163,7 @@ def read_recipe(name: str | Path, folder: str) -> dict[str, Any]:
         raise RecipeError(f"recipe {str(name)!r} cannot be read: {error}") from error
 
 
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+def parse_settings(pairs: Sequence[str], flag: str = "--set", expected: str = "key=value") -> dict[str, Any]:
     """``key=value`` flags to a document; a value is TOML where it parses as such, else a string.
 
     >>> parse_settings(["tau=0.5", "transfer=srgb", "ev=[-1, 1]"])
@@ -173,7 +173,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            raise RecipeError(f"--set {pair!r}: expected key=value")
+            raise RecipeError(f"{flag} {pair!r}: expected {expected}")
         try:
             parsed = tomllib.loads(f"v = {value}")
         except tomllib.TOMLDecodeError:
@@ -199,6 +199,21 @@ def parse_range(name: str, value: float | str) -> tuple[float, float]:
     if not ends[0] <= ends[1]:
         raise ValueError(f"{name} {value!r} must be a range low:high")
     return ends
+
+
+def parse_metric_settings(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """``METRIC.key=value`` flags to the settings of each metric.
+
+    >>> parse_metric_settings(["inception_score.splits=5", "inception_score.weights=a.pth"])
+    {'inception_score': {'splits': 5, 'weights': 'a.pth'}}
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in parse_settings(pairs, "--metric-set", "METRIC.key=value").items():
+        metric, dot, key = name.rpartition(".")
+        if not dot:
+            raise RecipeError(f"--metric-set {name!r}: expected METRIC.key=value")
+        found.setdefault(metric, {})[key] = value
+    return found
 
 
 def plugin_settings(entry: catalog.Entry, given: Mapping[str, Any]) -> dict[str, Any]:

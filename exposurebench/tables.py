@@ -6,23 +6,36 @@ has the CSV gets the summary again to the last digit.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from exposurebench import catalog, statistics
+from exposurebench import statistics
+from exposurebench.catalog import Entry
 from exposurebench.errors import InputError
 from exposurebench.files import write_text
+from exposurebench.measures import (
+    Arrays,
+    entry_of,
+    is_per_scene,
+    is_per_set,
+    measured_with,
+    set_columns,
+    value_columns,
+)
 
 DIGITS = 9
 """Significant digits of the values in a per-image table."""
 ID_COLUMNS = ("id", "scene", "split", "unchanged")
+TEXT_COLUMNS = ("id", "scene", "split")
 RANKED_FROM = 30
 """Fewer photographs than this give no ranks, only values: a smoke test."""
 SUMMARY_COLUMNS = ("metric", "value", "low", "high", "noise_floor", "unit", "better", "pairs", "photographs")
@@ -50,7 +63,12 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """
     try:
         data = Path(path).read_text(encoding="utf-8")
-        table = pd.read_csv(io.StringIO(data), dtype={"id": str, "scene": str, "split": str}, keep_default_na=False)
+        names = pd.read_csv(io.StringIO(data), nrows=0).columns
+        # An empty cell is no value; but a photograph may be called NA.
+        empty = {name: [""] for name in names if name not in TEXT_COLUMNS}
+        table = pd.read_csv(
+            io.StringIO(data), dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=empty
+        )
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read as a per-image table: {error}") from error
     missing = [column for column in ID_COLUMNS if column not in table]
@@ -61,88 +79,120 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def is_per_set(metric: str) -> bool:
-    """Whether a metric compares sets (from statistics of each image) and not images."""
-    return hasattr(catalog.load("metrics", metric).module, "statistics")
+def summarize(
+    table: pd.DataFrame, measures: Sequence[str] | Mapping[str, Mapping[str, Any]], arrays: Arrays | None = None
+) -> pd.DataFrame:
+    """One row a value: 95 % interval over photographs, noise floor where there is one.
 
+    Pairs whose input equals their target say nothing about correction: they are left out of every value that
+    compares with the target (see :func:`harm`). A photograph counts once, however many pairs were made from it.
 
-def set_columns(metric: str, side: str, table: pd.DataFrame) -> dict[str, Any]:
-    """One side's statistics of a per-set metric out of a per-image table, as arrays.
+    Args:
+        table: per image.
+        measures: their names, or their protocols by name, whose settings then hold.
+        arrays: statistics too wide for the table, a row for each of its rows.
 
-    A cell may hold several values (one for each patch), separated by spaces.
+    Raises:
+        KeyError: the table lacks a measure.
+        ValueError: its values do not give the measure (too few images, ...).
     """
-    prefix = f"{metric}:{side}:"
-    return {name.removeprefix(prefix): _cells(table[name]) for name in map(str, table) if name.startswith(prefix)}
-
-
-def _cells(column: pd.Series[Any]) -> Any:
-    if pd.api.types.is_numeric_dtype(column):
-        return column.to_numpy(dtype=np.float64)
-    return np.array([[float(v) for v in str(cell).split()] for cell in column])
-
-
-def protocol(metric: str) -> dict[str, Any]:
-    """Everything that a metric's number depends on besides the images."""
-    entry = catalog.load("metrics", metric)
-    return {
-        "metric": metric,
-        "version": entry.fact("VERSION"),
-        **entry.fact("PROTOCOL"),
-        "prediction": "quantized to the target's bit depth",
-        "size": "full",
-        "precision": "float64",
-        **entry.settings,
-    }
-
-
-def summarize(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """One row a metric: value, 95 % interval over photographs, noise floor where there is one.
-
-    Pairs whose input equals their target say nothing about correction: they are left out of every value
-    (see :func:`harm`). A photograph counts once, however many pairs were made from it.
-    """
-    used = table[~table["unchanged"].astype(bool)]
-    groups = used["scene"].to_numpy()
-    rows = []
-    for metric in metrics:
-        about = {"pairs": len(used), "photographs": used["scene"].nunique()}
-        entry = catalog.load("metrics", metric)
-        about |= {"unit": entry.fact("UNIT"), "better": entry.fact("BETTER")}
-        if not len(used):
+    stated = measures if isinstance(measures, Mapping) else {measure: {} for measure in measures}
+    right = ~table["unchanged"].to_numpy(dtype=bool)
+    rows: list[dict[str, Any]] = []
+    for measure, facts in stated.items():
+        entry = measured_with(measure, facts)
+        if is_per_scene(measure):
+            rows += _per_scene(measure, entry, table)
+        elif not right.any():
             continue
-        if not is_per_set(metric):
-            values = capped(metric, used[metric].to_numpy(dtype=np.float64))
-            low, high = statistics.mean_interval(values, groups)
-            rows.append({"metric": metric, "value": float(values.mean()), "low": low, "high": high, **about})
-            continue
-        prediction, target = (set_columns(metric, side, used) for side in ("prediction", "target"))
-        estimates = statistics.similarity_interval(prediction, target, groups)
-        values = entry.function()(prediction, target)
-        for name, value in values.items():
-            row = {"metric": f"{metric}.{name}", "value": float(value), **about}
-            if name in estimates:
-                found = estimates[name]
-                row |= {"low": found.low, "high": found.high, "noise_floor": found.noise_floor}
-            else:
-                row |= {"better": "lower"}
-            rows.append(row)
+        elif is_per_set(measure):
+            kept = {name: array[right] for name, array in (arrays or {}).items()}
+            rows += _per_set(measure, entry, table[right], kept)
+        else:
+            rows += _per_image(measure, entry, table[right])
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
 
-def capped(metric: str, values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _per_image(measure: str, entry: Entry, used: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """A mean for each of a metric's columns, over the pairs that have a value (a region may be empty)."""
+    for name, column in value_columns(measure, used).items():
+        values = capped(measure, used[column].to_numpy(dtype=np.float64))
+        known = ~np.isnan(values)
+        groups = used["scene"].to_numpy()[known]
+        row = {"metric": name, **_about(entry, name, used[known])}
+        if known.any():
+            low, high = statistics.mean_interval(values[known], groups)
+            row |= {"value": float(values[known].mean()), "low": low, "high": high}
+        yield row
+
+
+def _per_set(measure: str, entry: Entry, used: pd.DataFrame, arrays: Arrays) -> Iterator[dict[str, Any]]:
+    prediction, target = (set_columns(measure, side, used, arrays) for side in ("prediction", "target"))
+    estimates: Mapping[str, statistics.SimilarityEstimate] = {}
+    if hasattr(entry.module, "intervals"):
+        estimates = entry.function("intervals")(prediction, target, used["scene"].to_numpy())
+    for column, value in entry.function()(prediction, target).items():
+        row = {"metric": f"{measure}.{column}", "value": float(value), **_about(entry, f"{measure}.{column}", used)}
+        if column in estimates:
+            found = estimates[column]
+            row |= {"low": found.low, "high": found.high, "noise_floor": found.noise_floor}
+        yield row
+
+
+def _per_scene(measure: str, entry: Entry, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Means over the scenes that have several exposures, whether or not one of them was right already."""
+    several = table[table["scene"].duplicated(keep=False)]
+    scenes = several["scene"].to_numpy()
+    for column, values in entry.function()(set_columns(measure, "prediction", several), scenes).items():
+        low, high = statistics.mean_interval(values, range(len(values)))
+        name = f"{measure}.{column}"
+        about = _about(entry, name, several)
+        yield {"metric": name, "value": float(values.mean()), "low": low, "high": high, **about}
+
+
+def _about(entry: Entry, name: str, used: pd.DataFrame) -> dict[str, Any]:
+    column = name.rpartition(".")[2]
+    facts = {fact.lower(): entry.fact_of(fact, column) for fact in ("UNIT", "BETTER")}
+    return {**facts, "pairs": len(used), "photographs": used["scene"].nunique()}
+
+
+def summarize_by(
+    table: pd.DataFrame, column: str, measures: Mapping[str, Mapping[str, Any]], arrays: Arrays | None = None
+) -> pd.DataFrame:
+    """A summary for each value of a column (tau, ev, crf, ...), in the order of the values.
+
+    A measure that so few pairs do not give has no row there.
+    """
+    parts = []
+    value: Any
+    for value, places in sorted(table.groupby(column, dropna=False).indices.items()):
+        rows, kept = table.iloc[places], {name: array[places] for name, array in (arrays or {}).items()}
+        for measure, facts in measures.items():
+            with contextlib.suppress(ValueError):
+                part = summarize(rows, {measure: facts}, kept)
+                part.insert(0, column, value)
+                parts.append(part)
+    found = pd.concat(parts) if parts else pd.DataFrame(columns=[*SUMMARY_COLUMNS, column])
+    return found[[column, *SUMMARY_COLUMNS]].reset_index(drop=True)
+
+
+def capped(measure: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values as they enter a mean: infinite ones at the metric's cap."""
-    cap = getattr(catalog.load("metrics", metric).module, "MEAN_CAP", None)
+    cap = getattr(entry_of(measure).module, "MEAN_CAP", None)
     return values if cap is None else np.minimum(values, cap)
 
 
-def harm(table: pd.DataFrame, metrics: Sequence[str]) -> dict[str, Any]:
+def harm(table: pd.DataFrame, measures: Sequence[str]) -> dict[str, Any]:
     """What a method did to pairs whose input was right already: their number and mean scores."""
     already = table[table["unchanged"].astype(bool)]
-    means = {
-        metric: float(capped(metric, already[metric].to_numpy(dtype=np.float64)).mean())
-        for metric in metrics
-        if len(already) and not is_per_set(metric)
-    }
+    means = {}
+    for measure in measures:
+        if len(already) and not is_per_set(measure):
+            for name, column in value_columns(measure, already).items():
+                values = capped(measure, already[column].to_numpy(dtype=np.float64))
+                known = values[~np.isnan(values)]
+                if len(known):
+                    means[name] = float(known.mean())
     return {"pairs": len(already), **means}
 
 

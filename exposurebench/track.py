@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from exposurebench.errors import RecipeError, unknown_name
-from exposurebench.evaluate import Result
 from exposurebench.files import sha256, shipped
 from exposurebench.recipe import fill, read_recipe
+from exposurebench.result import Result
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """What every test may ask for."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 # One thread for each test process: the tests run side by side. Before torch is imported, or it is not heeded.
@@ -35,6 +37,71 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     recipe = dataset_recipe({"source": "samples", "tau": 0.5, "size": 128, "well_exposed": 1})
     return make_dataset(recipe, tmp_path_factory.mktemp("samples") / "set", card=False).dataset.folder
+
+
+class Register:
+    """Registers metrics that live for one test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monkeypatch = monkeypatch
+
+    def __call__(self, name: str, **contents: Any) -> ModuleType:
+        """A metric file of that name: ``<name>=function``, facts in capitals; those that are not given are plain."""
+        from exposurebench import catalog
+
+        facts = {"TITLE": name, "TAKES": "srgb", "UNIT": "", "RANGE": (0.0, None), "BETTER": "lower", "VERSION": 1}
+        facts |= {"REFERENCE": "a test", "PROTOCOL": {}} | {k: v for k, v in contents.items() if k.isupper()}
+        module = ModuleType(f"exposurebench.metrics.{name}")
+        vars(module).update({**facts, **contents})
+        self.monkeypatch.setitem(sys.modules, module.__name__, module)
+        self.monkeypatch.setitem(catalog.facts("metrics"), name, facts)
+        catalog.load.cache_clear()
+        return module
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
+    """Makes metrics for one test."""
+    from exposurebench import catalog
+
+    yield Register(monkeypatch)
+    catalog.load.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def inception_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A torch cache with weights of both Inceptions: seeded random ones, under the names of the real files."""
+    import torch
+
+    from exposurebench.metrics.inception import network, weights
+
+    cache = tmp_path_factory.mktemp("torch") / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    for seed, name in enumerate(weights.NETWORKS):
+        whole, generator = network.build(name), torch.Generator().manual_seed(seed)
+        for parameter in whole.parameters():
+            if parameter.ndim == 4:  # answers would fade away, layer by layer, with smaller ones
+                parameter.data.normal_(0, (2 / parameter[0].numel()) ** 0.5, generator=generator)
+            elif parameter.ndim == 2:
+                parameter.data.normal_(0, 0.05, generator=generator)
+        torch.save(whole.state_dict(), cache / weights.NETWORKS[name].file)
+    return cache.parent.parent
+
+
+@pytest.fixture
+def inceptions(inception_files: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Those files, taken for the real ones, on images of 75 pixels, the fewest that the networks see anything in."""
+    from exposurebench.files import sha256_file
+    from exposurebench.metrics import inception
+    from exposurebench.metrics.inception import weights
+
+    monkeypatch.setenv("TORCH_HOME", str(inception_files))
+    monkeypatch.setattr(inception, "SIDE_PX", 75)
+    found = {}
+    for name, known in weights.NETWORKS.items():
+        found[name] = inception_files / "hub" / "checkpoints" / known.file
+        monkeypatch.setitem(weights.NETWORKS, name, known._replace(sha256=sha256_file(found[name])[:8]))
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,23 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from skimage.metrics import peak_signal_noise_ratio
 
+from exposurebench import measures, tables
 from exposurebench.checkpoint import Checkpoint, save_checkpoint
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
-from exposurebench.evaluate import evaluate, read_result, write_result
+from exposurebench.evaluate import evaluate
+from exposurebench.files import sha256_file
+from exposurebench.images import encode_image, encode_radiance, quantize
 from exposurebench.models.small_cnn import network
-from exposurebench.predict import Brackets, open_method, predict, predict_dataset
+from exposurebench.predict import Brackets, Method, corrected, open_method, predict, predict_dataset
+from exposurebench.report.page import write_page
 from exposurebench.report.summary import as_text
+from exposurebench.result import read_result, write_result
 
 
 def test_psnr_is_scikit_images_on_what_a_file_holds(samples: Path) -> None:
@@ -221,3 +228,203 @@ def test_pairs_that_were_all_right_already_say_nothing(tmp_path: Path) -> None:
     built = make_dataset(recipe, tmp_path / "set", card=False).dataset
     with pytest.raises(InputError, match="every input equals its target"):
         evaluate("baseline:identity", built.folder, metrics=["psnr"])
+
+
+# ------------------------------------------------------- regions, parts, scenes, networks' answers, light
+
+
+def test_regions_are_columns_with_protocols_of_their_own(samples: Path, tmp_path: Path) -> None:
+    result = evaluate("baseline:gamma", samples, metrics=["psnr", "histogram_similarity"], regions=True)
+    regions = ["psnr@clipped", "psnr@near_clipped", "psnr@unclipped"]
+    assert result.metrics == ["psnr", "histogram_similarity", *regions]
+    assert set(regions) <= set(result.per_image)
+    dataset = load_dataset(samples)
+    row = dataset.rows("test")[2]
+    given, target = dataset.read_input("test", row).pixels, dataset.read_target("test", row).pixels
+    predicted = quantize(open_method("baseline:gamma").run(given.astype(np.float32) / np.float32(255), row))
+    clipped = given.max(2) >= 250
+    error = ((predicted[clipped] / 255 - target[clipped] / 255) ** 2).mean()
+    assert result.per_image["psnr@clipped"][2] == pytest.approx(-10 * np.log10(error), abs=1e-6)
+    write_result(result, tmp_path)
+    again = read_result(tmp_path)
+    assert again.summary.equals(result.summary)
+    assert again.per_image.equals(result.per_image)
+    plain = evaluate("baseline:gamma", samples, metrics=["psnr", "histogram_similarity"])
+    assert plain.per_image.equals(result.per_image.drop(columns=regions))
+    with pytest.raises(RecipeError, match="none of histogram_similarity can be measured over regions"):
+        evaluate("baseline:gamma", samples, metrics=["histogram_similarity"], regions=True)
+
+
+def test_by_a_column_of_the_manifest(trainable: Path, tmp_path: Path) -> None:
+    result = evaluate("baseline:gamma", trainable, metrics=["psnr", "histogram_similarity"], by="tau")
+    assert result.parts is not None
+    psnr = result.parts[result.parts["metric"] == "psnr"].set_index("tau")["value"]
+    table = result.per_image[~result.per_image["unchanged"]]
+    assert psnr.to_dict() == pytest.approx(table.groupby("tau")["psnr"].mean().to_dict())
+    assert 1.0 not in psnr, "at tau 1 nothing was to be corrected"
+    write_result(result, tmp_path)
+    assert read_result(tmp_path).parts.equals(result.parts)
+    assert (tmp_path / "by_tau.csv").is_file()
+    assert evaluate("baseline:gamma", trainable, metrics=["psnr"], by="width").parts["width"].nunique() > 1
+    with pytest.raises(InputError, match="has no column 'taw': it has input_file_name"):
+        evaluate("baseline:gamma", trainable, metrics=["psnr"], by="taw")
+
+
+def test_consistency_is_measured_over_the_exposures_of_a_scene(trainable: Path, samples: Path, tmp_path: Path) -> None:
+    result = evaluate("baseline:inverse_clip", trainable, metrics=["psnr", "consistency"], workers=3)
+    kept = evaluate("baseline:identity", trainable, metrics=["consistency"], workers=1)
+    value = {name: found.summary.set_index("metric")["value"] for name, found in (("undo", result), ("keep", kept))}
+    for name in ("consistency.luma_spread", "consistency.delta_e2000"):
+        assert value["undo"][name] < value["keep"][name], "undoing the exposure makes the outputs alike"
+    assert result.per_image["id"].tolist() == [row["id"] for row in load_dataset(trainable).rows("test")]
+    assert result.summary.set_index("metric")["pairs"].to_dict()["consistency.luma_spread"] == len(result.per_image)
+    same = evaluate("baseline:mertens", trainable, metrics=["consistency"])
+    assert same.summary["value"].tolist() == [0, 0], "one bracket gives one picture"
+    write_result(result, tmp_path)
+    assert read_result(tmp_path).summary.equals(result.summary)
+    with pytest.raises(InputError, match=r"has one of each: build it with several, such as make-dataset --tau"):
+        evaluate("baseline:identity", samples, metrics=["consistency"])
+
+
+NETWORK = {"inception_score": {"splits": 2, "smallest_split": 3}}
+
+
+def test_a_networks_answers_lie_hashed_beside_the_table(samples: Path, inceptions: dict, tmp_path: Path) -> None:
+    result = evaluate("baseline:gamma", samples, metrics=["inception_score", "kid"], metric_settings=NETWORK)
+    rows = result.summary.set_index("metric")
+    assert list(rows.index[:2]) == ["inception_score.score", "inception_score.spread"]
+    assert {"inception_score.target_score", "kid.distance"} <= set(rows.index)
+    assert rows["pairs"].unique().tolist() == [6]
+    facts = result.document["protocols"]["inception_score"]
+    assert (facts["splits"], facts["smallest_split"]) == (2, 3)
+    assert facts["weights_sha256"] == sha256_file(inceptions["torchvision"])
+    widths = {"inception_score:{}:log_probabilities": 1000, "kid:{}:features": 2048}
+    expected = {name.format(side): (6, n) for name, n in widths.items() for side in ("prediction", "target")}
+    assert {name: array.shape for name, array in result.arrays.items()} == expected
+    write_result(result, tmp_path)
+    again = read_result(tmp_path)
+    assert again.summary.equals(result.summary)
+    assert again.document == result.document
+    assert not [column for column in result.per_image if "inception" in column or "kid" in column]
+    path = tmp_path / "arrays" / "kid_prediction_features.npy"
+    np.save(path, np.load(path) * 2)
+    with pytest.raises(InputError, match=r"kid_prediction_features\.npy' is not the array that result\.json names"):
+        read_result(tmp_path)
+    path.unlink()
+    with pytest.raises(InputError, match="cannot be read as an array"):
+        read_result(tmp_path)
+
+
+def test_tables_refuse_other_weights(samples: Path, inceptions: dict) -> None:
+    one = evaluate("baseline:gamma", samples, metrics=["kid"]).document
+    other = {**one, "protocols": {"kid": {**one["protocols"]["kid"], "weights_sha256": "0" * 64}}}
+    with pytest.raises(InputError, match=r"other protocols of kid \(weights_sha256\)"):
+        tables.check_comparable({"a": one, "b": other})
+    regions = {**one, "protocols": {"psnr@clipped": {"region": "a"}}}
+    with pytest.raises(InputError, match=r"other protocols of psnr@clipped \(region\)"):
+        tables.check_comparable({"a": regions, "b": {**one, "protocols": {"psnr@clipped": {"region": "b"}}}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        (
+            {},
+            InputError,
+            "inception_score: 6 images in 10 splits are 0 a split.*--metric-set inception_score.NAME=VALUE",
+        ),
+        ({"inception_score": {"split": 2}}, RecipeError, "unknown setting 'split'; did you mean 'splits'"),
+        ({"inception_score": {"splits": "two"}}, RecipeError, "splits must be a whole number"),
+        ({"psnr": {"peak": 1.0}}, RecipeError, "settings of psnr, which is not measured"),
+        ({"inception_score": {"splits": 1, "smallest_split": 1}}, MissingError, "the weights of torchvision's"),
+    ],
+)
+def test_what_a_network_metric_lacks_is_said_before_anything_is_measured(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict, error: type, message: str
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(Dataset, "read_input", lambda *_: pytest.fail("an image was read"))
+    with pytest.raises(error, match=message) as caught:
+        evaluate("baseline:gamma", samples, metrics=["inception_score"], metric_settings=settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs whose targets are light: computed scenes at two exposures."""
+    from exposurebench.make_dataset import make_dataset
+    from exposurebench.recipe import dataset_recipe
+
+    recipe = {
+        "source": "synthetic",
+        "pair": "relative_luminance",
+        "limit": 3,
+        "size": 48,
+        "ev": "-1,2",
+        "split": "test",
+    }
+    return make_dataset(dataset_recipe(recipe), tmp_path_factory.mktemp("light") / "set", card=False).dataset.folder
+
+
+def log_error(prediction: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+    apart = (prediction.log2() - target.log2()).abs()
+    return {"mean": apart.mean((1, 2, 3)), "peak": prediction.amax((1, 2, 3))}
+
+
+def write_light(dataset: Dataset, folder: Path, gain: float, file_format: str = "exr32") -> Path:
+    folder.mkdir()
+    for row in dataset.rows("test"):
+        pixels = dataset.read_target("test", row).pixels * np.float32(gain)
+        suffix = "hdr" if file_format == "hdr" else "exr"
+        (folder / f"{row['id']}.{suffix}").write_bytes(encode_radiance(pixels, file_format))
+    return folder
+
+
+def test_light_is_scored_from_files_of_light(
+    light: Path, tmp_path: Path, register: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register("log_error", log_error=log_error, TAKES="nits", UNIT={"mean": "EV", "peak": "cd/m2"})
+    register("light_error", light_error=lambda p, t: (p - t).abs().mean((1, 2, 3)), TAKES="linear")
+    dataset = load_dataset(light)
+    folder = write_light(dataset, tmp_path / "double", 2.0)
+    metrics = ["log_error", "light_error"]
+    result = evaluate(None, light, predictions=folder, metrics=metrics, by="ev")
+    targets = [dataset.read_target("test", row).pixels.astype(np.float64) for row in dataset.rows("test")]
+    expected = [
+        np.abs(np.diff([np.log2((100 * t * g).clip(0.005, 1000)) for g in (1, 2)], axis=0)).mean() for t in targets
+    ]
+    assert result.per_image["log_error:mean"].tolist() == pytest.approx(expected, abs=1e-5)
+    assert result.per_image["log_error:peak"].max() <= 1000
+    assert result.per_image["light_error"].tolist() == pytest.approx([t.mean() for t in targets], rel=1e-5)
+    assert not result.per_image["unchanged"].any()
+    assert result.summary.set_index("metric")["unit"].to_dict()["log_error.mean"] == "EV"
+    assert result.parts["ev"].unique().tolist() == [-1, 2]
+    facts = result.document["protocols"]["log_error"]
+    assert (facts["white_nits"], facts["peak_nits"], facts["prediction"]) == (100, 1000, "light as its file holds it")
+    write_result(result, tmp_path / "result")
+    assert read_result(tmp_path / "result").summary.equals(result.summary)
+    page = write_page([result], light, tmp_path / "result")
+    assert page.read_text().count("data:image/jpeg") >= 8
+    monkeypatch.setattr(measures, "LIGHT_METRICS", ("log_error",))
+    assert evaluate(None, light, predictions=folder).metrics == ["log_error"], "what is measured when nobody says"
+    rgbe = evaluate(None, light, predictions=write_light(dataset, tmp_path / "rgbe", 1.0, "hdr"), metrics=metrics)
+    assert 0 < rgbe.per_image["light_error"].max() < 0.02 * max(t.max() for t in targets)
+
+
+def test_light_is_not_scored_from_display_values(light: Path, tmp_path: Path, register: Callable) -> None:
+    register("log_error", log_error=log_error, TAKES="nits")
+    with pytest.raises(InputError, match=r"identity gives srgb images and the targets of .* are linear") as caught:
+        evaluate("baseline:identity", light, metrics=["log_error"])
+    assert "\n" not in str(caught.value)
+    for row in load_dataset(light).rows("test"):
+        (tmp_path / f"{row['id']}.png").write_bytes(encode_image(np.zeros((48, 48, 3), np.uint8)))
+    with pytest.raises(InputError, match=r"\.png' holds display values \(png\); expected scene light"):
+        evaluate(None, light, predictions=tmp_path, metrics=["log_error"])
+    with pytest.raises(InputError, match=r"psnr takes srgb images and the targets of .* are linear"):
+        evaluate(None, light, predictions=tmp_path, metrics=["psnr"])
+
+
+def test_a_method_that_gives_light_below_nothing_is_stopped(light: Path) -> None:
+    method = Method("dark", lambda image, row: image - 1, {}, "linear")
+    with pytest.raises(ModelError, match="dark: k: the output holds light below 0"):
+        corrected(method, np.zeros((2, 2, 3), np.float32), {"id": "k"})

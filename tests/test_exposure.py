@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exposurebench.exposure import camera_exposure_ev, display_threshold, exposure_ev, overexpose, underexpose
+from exposurebench.exposure import (
+    camera_exposure_ev,
+    clipping_regions,
+    display_threshold,
+    exposure_ev,
+    overexpose,
+    shown_nits,
+    underexpose,
+)
 
 LEVELS = np.arange(256) / 255
 TAUS = st.floats(0.01, 1)
@@ -112,3 +120,21 @@ def test_a_void_exposure_is_refused(wrong: float) -> None:
     for arguments in ((wrong, 100, 8), (1, wrong, 8), (1, 100, wrong)):
         with pytest.raises(ValueError, match="must be positive and finite"):
             camera_exposure_ev(*arguments)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_level_is_in_one_region(dtype: type) -> None:
+    levels = (np.arange(256) / 255).astype(dtype)
+    regions = clipping_regions(levels * 0, levels, levels / 2)
+    assert sum(mask.astype(int) for mask in regions.values()).tolist() == [1] * 256
+    starts = {name: int(mask.argmax()) for name, mask in regions.items()}
+    assert starts == {"unclipped": 0, "near_clipped": 230, "clipped": 250}
+
+
+def test_a_display_shows_light_between_its_black_and_its_peak() -> None:
+    light = np.array([0.0, 1e-6, 0.5, 1.0, 9.9, 10.1])
+    assert shown_nits(light).tolist() == pytest.approx([0.005, 0.005, 50, 100, 990, 1000])
+    assert shown_nits(light, white_nits=203.0, peak_nits=None).tolist()[-1] == pytest.approx(2050.3)
+    for white, peak in ((0, 1000), (100, 50), (-1, None)):
+        with pytest.raises(ValueError, match="white must be positive and at most the peak"):
+            shown_nits(light, white_nits=white, peak_nits=peak)

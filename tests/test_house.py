@@ -36,6 +36,8 @@ ROOMS: dict[str, tuple[int, str]] = {
             "train",
             "predict",
             "evaluate",
+            "scoring",
+            "result",
             "compare",
             "leaderboard",
             "track",
@@ -48,7 +50,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "checkpoint": (3, "torch"),
     **dict.fromkeys(("sources", "pairing"), (2, "numpy")),
     **dict.fromkeys(("models", "losses", "metrics", "alignment"), (2, "torch")),
-    **dict.fromkeys(("tables", "statistics"), (2, "neither")),
+    **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
     ),

@@ -8,11 +8,12 @@ import pytest
 from exposurebench import leaderboard, tables
 from exposurebench.dataset import load_dataset
 from exposurebench.errors import InputError, RecipeError
-from exposurebench.evaluate import Result, evaluate, write_result
+from exposurebench.evaluate import evaluate
 from exposurebench.files import sha256
 from exposurebench.make_dataset import make_dataset
 from exposurebench.quickstart import build_samples
 from exposurebench.recipe import dataset_recipe, read_recipe
+from exposurebench.result import Result, write_result
 from exposurebench.track import track_named
 
 ROOT = Path(__file__).resolve().parent.parent / "leaderboards"

@@ -9,8 +9,8 @@ import pytest
 from exposurebench import catalog, quickstart
 from exposurebench.dataset import load_dataset
 from exposurebench.errors import StorageError
-from exposurebench.evaluate import read_result
 from exposurebench.recipe import read_recipe
+from exposurebench.result import read_result
 
 ROWS = quickstart.BASELINES
 

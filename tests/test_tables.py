@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exposurebench import catalog, tables
+from exposurebench import catalog, measures, tables
 from exposurebench.errors import InputError
 from exposurebench.evaluate import evaluate
 
@@ -132,17 +132,98 @@ def test_a_summary_is_the_same_whatever_the_order_of_its_rows(samples: Path) -> 
 def test_statistics_of_a_set_come_out_of_their_cells_one_or_many() -> None:
     cells = {f"{SET}:target:contrast": [0.25, 0.5], f"{SET}:target:saturation": ["0.1 0.2 0.3", "0.4 0.5 0.6"]}
     whole = table(**cells, **{f"{SET}:prediction:contrast": [0.0, 1.0], f"{SET}/hu2018:target:contrast": [9.0, 9.0]})
-    found = tables.set_columns(SET, "target", whole)
+    found = measures.set_columns(SET, "target", whole)
     assert found.keys() == {"contrast", "saturation"}
     assert found["contrast"].tolist() == [0.25, 0.5]
     assert found["saturation"].tolist() == [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
+
+
+# ---- regions, named columns, scenes, parts ---------------------------------------------------------------
+
+
+def test_pairs_without_a_value_are_left_out_and_counted(tmp_path: Path) -> None:
+    whole = table(**{"psnr@clipped": [10.0, math.nan, 30.0, math.nan]})
+    tables.write_table(tmp_path / "t.csv", whole)
+    again = tables.read_table(tmp_path / "t.csv")
+    assert again.equals(whole)
+    found = row_of(tables.summarize(again, ["psnr@clipped"]), "psnr@clipped")
+    assert (found["value"], found["pairs"], found["photographs"]) == (20, 2, 2)
+    empty = row_of(tables.summarize(table(**{"psnr@clipped": [math.nan] * 2}), ["psnr@clipped"]), "psnr@clipped")
+    assert math.isnan(empty["value"])
+    assert empty["pairs"] == 0
+
+
+def test_named_columns_have_a_row_each_with_their_own_unit_and_direction(register: Any) -> None:
+    facts = {"UNIT": {"Q": "", "Q_JOD": "JOD"}, "BETTER": {"Q": "higher", "Q_JOD": "lower"}, "MEAN_CAP": 5.0}
+    register("vdp", vdp=lambda prediction, target: {}, **facts)
+    whole = table(**{"vdp:Q": [1.0, 2.0, math.inf], "vdp:Q_JOD": [3.0, 4.0, 5.0]})
+    found = tables.summarize(whole, ["vdp"])
+    assert found["metric"].tolist() == ["vdp.Q", "vdp.Q_JOD"]
+    assert found["unit"].tolist() == ["", "JOD"]
+    assert found["better"].tolist() == ["higher", "lower"]
+    assert found["value"].tolist() == pytest.approx([8 / 3, 4])
+    unchanged = whole.assign(unchanged=True)
+    assert tables.harm(unchanged, ["vdp"]) == {"pairs": 3, "vdp.Q": pytest.approx(8 / 3), "vdp.Q_JOD": 4}
+    assert len(tables.summarize(unchanged, ["vdp"])) == 0
+
+
+def test_harm_over_a_region_that_no_pair_has() -> None:
+    found = tables.harm(table(**{"psnr@clipped": [math.nan]}).assign(unchanged=True), ["psnr@clipped"])
+    assert found == {"pairs": 1}
+
+
+def test_consistency_is_of_scenes_and_counts_what_was_right_already() -> None:
+    cells = {"consistency:prediction:luma": [0.2, 0.4, 0.5, 0.5, 0.9]}
+    cells["consistency:prediction:delta_e2000"] = [4.0, 4.0, 0.0, 0.0, math.nan]
+    whole = table(**cells).assign(scene=["a", "a", "b", "b", "alone"], unchanged=[True, False, False, False, False])
+    found = tables.summarize(whole, ["consistency"])
+    spread, apart = (row_of(found, f"consistency.{name}") for name in ("luma_spread", "delta_e2000"))
+    assert spread["value"] == pytest.approx(0.05)
+    assert (apart["value"], apart["unit"], apart["pairs"], apart["photographs"]) == (2, "delta E", 4, 2)
+    assert apart["low"] < 2 < apart["high"]
+    with pytest.raises(ValueError, match="at least two"):
+        tables.summarize(whole[whole["scene"] == "alone"], ["consistency"])
+
+
+def test_parts_are_summaries_of_their_rows() -> None:
+    whole = table(psnr=[1.0, 2.0, 3.0, 4.0], tau=[0.5, 0.2, 0.5, 0.2])
+    found = tables.summarize_by(whole, "tau", {"psnr": {}})
+    assert found["tau"].tolist() == [0.2, 0.5]
+    for value, part in found.groupby("tau"):
+        expected = tables.summarize(whole[whole["tau"] == value], ["psnr"])
+        assert part.drop(columns="tau").reset_index(drop=True).equals(expected)
+
+
+def test_a_measure_that_a_part_is_too_small_for_has_no_row_there() -> None:
+    cells = {"consistency:prediction:luma": [0.2, 0.4], "consistency:prediction:delta_e2000": [4.0, 4.0]}
+    whole = table(psnr=[1.0, 2.0], tau=[0.5, 0.2], **cells).assign(scene="a")
+    assert len(tables.summarize(whole, ["consistency"])) == 2
+    found = tables.summarize_by(whole, "tau", {"psnr": {}, "consistency": {}})
+    assert found["metric"].tolist() == ["psnr", "psnr"]
+
+
+def test_settings_that_a_protocol_states_hold() -> None:
+    cells = {f"{SET}:{side}:{name}": values for name in ("luminance", "contrast", "saturation")
+             for side, values in (("prediction", [0.1, 0.4]), ("target", [0.2, 0.3]))}  # fmt: skip
+    found = {bins: row_of(tables.summarize(table(**cells), {SET: {"bins": bins}}), f"{SET}.mean") for bins in (2, 32)}
+    assert (found[2]["value"], found[32]["value"]) == (1, 0)
+
+
+def test_arrays_beside_the_table_lose_the_rows_that_it_loses() -> None:
+    rng = np.random.default_rng(1)
+    arrays = {f"kid:{side}:features": rng.normal(0, 1, (5, 8)) for side in ("prediction", "target")}
+    whole = table(psnr=[1.0] * 5).assign(unchanged=[False, True, False, False, True])
+    kept = {name: array[[0, 2, 3]] for name, array in arrays.items()}
+    found = tables.summarize(whole, ["kid"], arrays)
+    assert found["value"].tolist() == tables.summarize(whole[~whole["unchanged"]], ["kid"], kept)["value"].tolist()
+    assert found["pairs"].tolist() == [3, 3]
 
 
 # ---- protocols -------------------------------------------------------------------------------------------
 
 
 def test_every_metric_has_a_protocol_of_its_own() -> None:
-    found = {name: tables.protocol(name) for name in catalog.names("metrics")}
+    found = {name: measures.protocol(name) for name in catalog.names("metrics")}
     for name, facts in found.items():
         assert facts["metric"] == name
         assert facts["version"] >= 1

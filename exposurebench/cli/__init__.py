@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "train",
     "predict": "predict",
     "eval": "evaluate",
+    "compare": "compare",
     "leaderboard": "leaderboard",
     "sources": "catalog",
     "baselines": "catalog",

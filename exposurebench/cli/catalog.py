@@ -13,7 +13,7 @@ _FACTS = {
     "sources": ("title", "license", "layout", "command", "url"),
     "baselines": ("title", "needs", "reference"),
     "models": ("title", "parameters", "field_of_view", "paper"),
-    "metrics": ("title", "unit", "range", "better", "reference"),
+    "metrics": ("title", "takes", "unit", "range", "better", "reference", "version", "variants"),
 }
 
 
@@ -28,6 +28,8 @@ def _listing(kind: Any) -> Callable[..., None]:
             stem, _, variant = name.partition("/")
             constants = catalog.facts(kind)[stem]
             constants = {**constants, **constants.get("VARIANT_FACTS", {}).get(variant, {})}
+            settings = constants.get("VARIANTS", {})
+            constants["VARIANTS"] = {} if variant else {f"{stem}/{one}": settings[one] for one in settings}
             found[name] = {fact: constants.get(fact.upper()) for fact in _FACTS[kind]}
         if as_json:
             options.emit(found)
@@ -55,7 +57,11 @@ def sources(context: click.Context, as_json: bool, markdown: bool) -> None:
 
 
 def _plain(value: object) -> str:
-    return ", ".join("any" if v is None else str(v) for v in value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{n} ({_plain(v)})" if isinstance(v, dict) else f"{n} {_plain(v)}" for n, v in value.items())
+    if isinstance(value, tuple) and not any(isinstance(item, str) for item in value):
+        return " to ".join("any" if item is None else str(item) for item in value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 _sources, baselines, models, metrics = (_listing(kind) for kind in _FACTS)

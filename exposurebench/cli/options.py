@@ -16,6 +16,12 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON documen
 settings = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; may be given several times."
 )
+metrics = click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Measure only these; see `exposurebench metrics`."
+)
+metric_settings = click.option(
+    "--metric-set", "metric_settings", multiple=True, metavar="METRIC.KEY=VALUE", help="A setting of a metric."
+)
 workers = click.option(
     "--workers", type=click.IntRange(1), default=None, help="Processes or threads; by default one for each core."
 )
@@ -23,9 +29,9 @@ split = click.option("--split", default="test", show_default=True, help="Which p
 device = click.option("--device", default="cpu", show_default=True, help="Where a network runs: cpu, cuda, ...")
 
 
-def folder(name: str, **more: Any) -> Callable[[F], F]:
+def folder(*names: str, **more: Any) -> Callable[[F], F]:
     """An option that takes a path."""
-    return click.option(name, type=click.Path(path_type=Path), **more)
+    return click.option(*names, type=click.Path(path_type=Path), **more)
 
 
 def emit(document: Any) -> None:

@@ -3,7 +3,7 @@
 from exposurebench.images.exif import Exposure, read_exposure, relative_exposures
 from exposurebench.images.image import PIXEL_LIMIT, Encoding, Image, look_up, quantize
 from exposurebench.images.raw import read_raw
-from exposurebench.images.reading import RAW_SUFFIXES, read_image
+from exposurebench.images.reading import RAW_SUFFIXES, holds_light, read_image
 from exposurebench.images.resizing import resize
 from exposurebench.images.writing import FORMATS, LIGHT_FORMATS, encode_image, encode_radiance
 
@@ -17,6 +17,7 @@ __all__ = [
     "Image",
     "encode_image",
     "encode_radiance",
+    "holds_light",
     "look_up",
     "quantize",
     "read_exposure",

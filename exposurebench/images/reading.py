@@ -110,6 +110,20 @@ def read_image(path: str | Path, *, encoding: Encoding = "srgb", pixel_limit: in
         raise ImageError(f"is damaged: {' '.join(str(error).split())[:200]}") from error
 
 
+def holds_light(path: str | Path) -> bool:
+    """Whether a file's first bytes are those of an OpenEXR file or a Radiance picture; a lost file holds none.
+
+    >>> holds_light("nowhere.exr")
+    False
+    """
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(16)
+    except OSError:
+        return False
+    return any(start.startswith(s) for s, kind in _SIGNATURES if kind in ("OpenEXR", "Radiance HDR"))
+
+
 def _kind(data: bytes) -> str:
     if not data:
         raise ImageError("is empty (0 bytes)")

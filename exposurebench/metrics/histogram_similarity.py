@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from exposurebench.color import HU2018, hls_saturation, weighted
-from exposurebench.statistics import bin_numbers
+from exposurebench.statistics import SimilarityEstimate, bin_numbers, similarity_interval
 from exposurebench.tensors import checked_batch
 
 TITLE = "histogram similarity of luminance, contrast and saturation, whole images"
 TAKES = "srgb"
 UNIT = ""
 RANGE = (0.0, 1.0)
-BETTER = "higher"
+BETTER = {
+    "luminance": "higher",
+    "contrast": "higher",
+    "saturation": "higher",
+    "mean": "higher",
+    "luminance_w1": "lower",
+    "contrast_w1": "lower",
+    "saturation_w1": "lower",
+}
 REFERENCE = "Hu et al. 2018, Exposure: a white-box photo post-processing framework"
 VERSION = 1
 COLUMNS = ("luminance", "contrast", "saturation")
@@ -125,9 +134,130 @@ def histogram_similarity(
     similarities, distances = {}, {}
     for name in COLUMNS:
         ours, theirs = (_values(side[name], name, patches) for side in (prediction_columns, target_columns))
-        similarities[name] = _intersection(bin_numbers(ours, bins), bin_numbers(theirs, bins), bins)
+        # In whole numbers, scaled to each other's size, so that equal sets give exactly 1.
+        counts = _counts(ours, bins) * theirs.size, _counts(theirs, bins) * ours.size
+        similarities[name] = intersection(*counts) / (ours.size * theirs.size)
         distances[f"{name}_w1"] = _wasserstein(ours, theirs)
     return {**similarities, "mean": float(np.mean(list(similarities.values()))), **distances}
+
+
+def intervals(
+    prediction_columns: Mapping[str, ArrayLike],
+    target_columns: Mapping[str, ArrayLike],
+    groups: Sequence[Hashable] | NDArray[Any],
+    *,
+    bins: int = 32,
+) -> dict[str, SimilarityEstimate]:
+    """What the similarities of paired sets are worth: :func:`exposurebench.statistics.similarity_interval`."""
+    return similarity_interval(prediction_columns, target_columns, groups, bins=bins)
+
+
+def intersection(ours: ArrayLike, theirs: ArrayLike) -> float:
+    """The overlap of two histograms of the same bins: ``sum_i min(p_i, q_i)``.
+
+    Args:
+        ours: shares (or counts of sets of one size), at or above 0, any shape.
+        theirs: the same shape.
+
+    Returns:
+        From 0 (no bin in common) to the sum of the smaller one: 1 for equal shares.
+
+    Raises:
+        ValueError: shapes that differ, negative, infinite or no counts.
+
+    Source: Swain and Ballard 1991, Color indexing, eq. 1.
+
+    >>> intersection([0.5, 0.5, 0], [0, 0.75, 0.25])
+    0.5
+    """
+    return float(np.minimum(*_histograms(ours, theirs)).sum())
+
+
+def correlation(ours: ArrayLike, theirs: ArrayLike) -> float:
+    """How the bins of two histograms rise and fall together: Pearson's correlation over the bins.
+
+    Args:
+        ours: counts or shares of at least two different values.
+        theirs: the same shape.
+
+    Returns:
+        From -1 to 1, 1 where one is the other up to scale.
+
+    Raises:
+        ValueError: as for :func:`intersection`, or a flat histogram, which correlates with nothing.
+
+    Source: Pearson 1895; what OpenCV calls HISTCMP_CORREL.
+
+    >>> round(correlation([1, 2, 3], [2, 4, 7]), 3)
+    0.993
+    """
+    p, q = (shares - shares.mean() for shares in _histograms(ours, theirs))
+    scale = float(np.sqrt((p * p).sum() * (q * q).sum()))
+    if not scale:
+        raise ValueError("a flat histogram has no correlation")
+    return float((p * q).sum() / scale)
+
+
+def hellinger(ours: ArrayLike, theirs: ArrayLike) -> float:
+    """The Hellinger distance of two histograms: ``sqrt(1 - sum_i sqrt(p_i q_i))`` of their shares.
+
+    Args:
+        ours: counts or shares.
+        theirs: the same shape.
+
+    Returns:
+        From 0 (equal) to 1 (no bin in common).
+
+    Raises:
+        ValueError: as for :func:`intersection`.
+
+    Source: Hellinger 1909; Bhattacharyya 1943; what OpenCV calls HISTCMP_BHATTACHARYYA.
+
+    >>> hellinger([1, 0], [0, 3]), hellinger([1, 3], [2, 6])
+    (1.0, 0.0)
+    """
+    p, q = (np.sqrt(shares / shares.sum()) for shares in _histograms(ours, theirs))
+    # Half the squared distance of the roots is 1 - sum sqrt(p q), without the loss of digits near 0.
+    return math.sqrt(((p - q) ** 2).sum() / 2)
+
+
+def chi_square(ours: ArrayLike, theirs: ArrayLike) -> float:
+    """The chi-square distance of two histograms, seen from the first: ``sum_i (p_i - q_i)^2 / p_i``.
+
+    Bins that the first lacks are left out, so the sides are not alike.
+
+    Args:
+        ours: shares (or counts of sets of one size).
+        theirs: the same shape.
+
+    Returns:
+        From 0 (equal) up.
+
+    Raises:
+        ValueError: as for :func:`intersection`.
+
+    Source: Pearson 1900; what OpenCV calls HISTCMP_CHISQR.
+
+    >>> chi_square([0.5, 0.5], [0.25, 0.75])
+    0.25
+    """
+    p, q = _histograms(ours, theirs)
+    filled = p > 0
+    return float(((p - q)[filled] ** 2 / p[filled]).sum())
+
+
+def _histograms(ours: ArrayLike, theirs: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    p, q = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    if p.shape != q.shape:
+        raise ValueError(f"histograms must have the same bins, not {p.shape} and {q.shape}")
+    for counts in (p, q):
+        if not (np.isfinite(counts).all() and (counts >= 0).all() and counts.sum() > 0):
+            raise ValueError("a histogram must hold finite counts from 0 up, and some above")
+    return p, q
+
+
+def _counts(values: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    return np.bincount(bin_numbers(values, bins), minlength=bins)
 
 
 def _measured(patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -174,12 +304,6 @@ def _values(column: Column, name: str, patches: Patches) -> NDArray[np.float64]:
     if values.ndim == 0 or values.shape[1:] != expected[patches] or values.size == 0:
         raise ValueError(f"{name} must have the shape {('N', *expected[patches])}, not {values.shape}")
     return values.ravel()
-
-
-def _intersection(ours: NDArray[np.int64], theirs: NDArray[np.int64], bins: int) -> float:
-    """In whole numbers, scaled to each other's size, so that equal sets give exactly 1."""
-    counts = np.bincount(ours, minlength=bins) * theirs.size, np.bincount(theirs, minlength=bins) * ours.size
-    return float(np.minimum(*counts).sum() / (ours.size * theirs.size))
 
 
 def _wasserstein(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:

@@ -14,14 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from exposurebench import catalog, tables
+from exposurebench.camera import preview
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError
-from exposurebench.evaluate import Result
 from exposurebench.files import write_text
 from exposurebench.images import Image, encode_image
+from exposurebench.measures import is_per_set, value_columns
 from exposurebench.predict import corrected
 from exposurebench.report.pictures import spread, thumbnail
 from exposurebench.report.templates import render
+from exposurebench.result import Result
 from exposurebench.tensors import to_tensor
 
 PHOTOGRAPHS = 6
@@ -128,18 +130,20 @@ def _boards(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 def _per_image(result: Result) -> dict[str, Any]:
     """Every pair's values of the metrics that have one, worst first by the first of them."""
-    metrics = [metric for metric in result.metrics if metric in result.per_image]
+    single = [measure for measure in result.metrics if not is_per_set(measure)]
+    columns = {name: column for m in single for name, column in value_columns(m, result.per_image).items()}
     summary = _words(result)
-    table = result.per_image.sort_values([*metrics[:1], "id"], kind="stable").head(ROWS)
+    table = result.per_image.sort_values([*list(columns.values())[:1], "id"], kind="stable").head(ROWS)
     lines = []
     for row in table.to_dict("records"):
         cells = []
-        for metric in metrics:
-            value = float(row[metric])
+        for metric, column in columns.items():
+            value = float(row[column])
             decimals = 2 if metric in summary and summary[metric].unit == "dB" else 3
-            cells.append({"text": tables.spelled(value, decimals), "value": json.dumps(_finite(value))})
+            text = "" if math.isnan(value) else tables.spelled(value, decimals)
+            cells.append({"text": text, "value": json.dumps(_finite(value))})
         lines.append({"scene": row["scene"], "id": row["id"], "cells": cells, "unchanged": bool(row["unchanged"])})
-    units = {metric: summary[metric].unit if metric in summary else "" for metric in metrics}
+    units = {metric: summary[metric].unit if metric in summary else "" for metric in columns}
     several = result.per_image["scene"].duplicated().any()
     return {"metrics": units, "lines": lines, "total": len(result.per_image), "several": several}
 
@@ -178,15 +182,15 @@ def _pictures(results: Sequence[Result], dataset: Dataset, split: str) -> list[d
         for result in results:
             if result.method is None:
                 continue
-            levels = corrected(result.method, given.as_float(), row, target.bit_depth)
-            prediction = Image(levels, target.bit_depth)
+            pixels = corrected(result.method, given.as_float(), row, target.bit_depth)
+            prediction = Image(pixels, target.bit_depth, target.encoding)
             methods.append(
                 {
                     "name": result.name,
                     "oracle": bool(result.document["method"].get("oracle")),
                     "psnr": _psnr(prediction, target),
-                    "prediction": _data_uri(prediction, side),
-                    "difference": _data_uri(_difference(prediction, target), side),
+                    "prediction": _data_uri(_shown(prediction), side),
+                    "difference": _data_uri(_difference(_shown(prediction), _shown(target)), side),
                 }
             )
         pictures.append(
@@ -197,7 +201,7 @@ def _pictures(results: Sequence[Result], dataset: Dataset, split: str) -> list[d
                 "settings": [f"{name} {row[name]:.3g}" for name in ("tau", "clipped_share") if name in row],
                 "input": _data_uri(given, side),
                 "input_psnr": _psnr(given, target),
-                "target": _data_uri(target, side),
+                "target": _data_uri(_shown(target), side),
                 "methods": methods,
             }
         )
@@ -218,6 +222,11 @@ def _chosen(results: Sequence[Result]) -> list[tuple[str, str]]:
     return [(str(ordered["id"][place]), names.get(place, "")) for place in dict.fromkeys(places)]
 
 
+def _shown(image: Image) -> Image:
+    """Light as its preview shows it, which is to look at, not to measure with."""
+    return image if image.encoding == "srgb" else preview(image.pixels)
+
+
 def _difference(prediction: Image, target: Image) -> Image:
     """How far two images are apart, mean over the channels: white is equal, black a fixed difference or more."""
     apart = np.abs(prediction.as_float() - target.as_float()).mean(2, keepdims=True)
@@ -226,7 +235,7 @@ def _difference(prediction: Image, target: Image) -> Image:
 
 
 def _psnr(image: Image, target: Image) -> str:
-    if image.pixels.shape != target.pixels.shape:
+    if image.pixels.shape != target.pixels.shape or target.encoding != "srgb" or image.encoding != "srgb":
         return ""
     sides = (to_tensor(side.as_levels(), torch.float64) for side in (image, target))
     return tables.spelled(float(catalog.load("metrics", "psnr").function()(*sides)), 2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from exposurebench import catalog, statistics, tables
+from exposurebench import catalog, measures, statistics
 from exposurebench.report.board import GENERATED, markdown_table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def page(name: str, track: Track, found: Sequence[Entry]) -> str:
     entry = found[0]
     table = entry.result.per_image
     lines = [GENERATED, f"# {track.title}", "", track.about.strip(), ""]
-    for metric in (m for m in entry.document["protocols"] if tables.is_per_set(m)):
+    for metric in (m for m in entry.document["protocols"] if measures.is_per_set(m)):
         lines += [
             f"## {catalog.load('metrics', metric).fact('TITLE').capitalize()} (`{metric}`)",
             "",
@@ -73,7 +73,7 @@ def _filtered(table: pd.DataFrame, limit: float) -> pd.DataFrame:
 
 
 def _estimates(table: pd.DataFrame, metric: str) -> dict[str, statistics.SimilarityEstimate]:
-    prediction, target = (tables.set_columns(metric, side, table) for side in ("prediction", "target"))
+    prediction, target = (measures.set_columns(metric, side, table) for side in ("prediction", "target"))
     return statistics.similarity_interval(prediction, target, table["scene"].to_numpy())
 
 
@@ -91,7 +91,7 @@ def _verdict(table: pd.DataFrame) -> list[str]:
         for tau in sorted(PUBLISHED[column]):
             chosen = _filtered(table, 0.05)
             chosen = chosen[chosen["tau"] == tau]
-            sides = [tables.set_columns(metric, side, chosen) for side in ("prediction", "target")]
+            sides = [measures.set_columns(metric, side, chosen) for side in ("prediction", "target")]
             values[column][tau] = 100 * catalog.load("metrics", metric).function()(*sides)[column]
     said = []
     for column, ours in values.items():

@@ -37,3 +37,16 @@ def test_a_variants_own_facts_win(run: Callable[..., Any]) -> None:
     assert listed["inverse_clip"]["needs"] != listed["inverse_clip/blind"]["needs"]
     for name, facts in listed.items():
         assert facts["needs"] == list(catalog.load("baselines", name).fact("NEEDS"))
+
+
+def test_metrics_say_what_they_take_which_way_is_better_and_what_variants_they_have(run: Callable[..., Any]) -> None:
+    listed = run("metrics", "--json").document
+    keys = {"title", "takes", "unit", "range", "better", "reference", "version", "variants"}
+    assert all(facts.keys() == keys for facts in listed.values())
+    assert listed["ssim"]["variants"] == {"ssim/wang": {"color": "luma", "downsample": True}}
+    assert listed["psnr"]["range"] == [0.0, None]
+    assert listed["consistency"]["unit"]["delta_e2000"] == "delta E"
+    text = run("metrics").out
+    assert "ssim/wang (color luma, downsample True)" in text
+    assert "    range: 0.0 to any\n    better: higher\n" in text
+    assert "luma_spread lower, delta_e2000 lower" in text

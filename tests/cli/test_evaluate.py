@@ -51,6 +51,28 @@ def test_settings_and_limit_reach_the_method(run: Callable[..., Any], samples: P
     assert told["summary"][0]["value"] != run(*words).document["summary"][0]["value"]
 
 
+def test_regions_and_parts(run: Callable[..., Any], trainable: Path, tmp_path: Path) -> None:
+    words = ("eval", "baseline:gamma", "--dataset", trainable, *QUICK, "--regions", "--by", "tau", "--out", "r")
+    shown = run(*words).out.splitlines()
+    header = next(line.split() for line in shown if line.startswith("tau "))
+    assert header[:4] == ["tau", "pairs", "metric", "value"]
+    assert {line.split()[0] for line in filter(None, shown)} >= {"0.4", "0.7", "psnr", "psnr@clipped", "psnr@unclipped"}
+    left_out = [line for line in shown if "have no such pixels and are left out" in line]
+    counts = pd.read_csv(tmp_path / "r" / "per_image.csv").query("~unchanged")["psnr@near_clipped"].isna()
+    assert any(f"psnr@near_clipped: {counts.sum()} of {len(counts)} pairs" in line for line in left_out) == counts.any()
+    told = run(*words, "--json").document
+    assert told["by"] == "tau"
+    assert {row["tau"] for row in told["parts"]} == {0.4, 0.7}
+    assert (tmp_path / "r" / "by_tau.csv").is_file()
+
+
+def test_settings_of_a_metric(run: Callable[..., Any], samples: Path) -> None:
+    words = ("eval", "baseline:gamma", "--dataset", samples, "--metric", "ssim", "--json", "--limit", 2)
+    told = run(*words, "--metric-set", "ssim.color=luma").document
+    assert told["protocols"]["ssim"]["color"] == "luma"
+    assert told["summary"][0]["value"] != run(*words).document["summary"][0]["value"]
+
+
 def test_without_a_data_set_it_is_the_embedded_one_and_says_so(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -71,6 +93,15 @@ def test_without_a_data_set_it_is_the_embedded_one_and_says_so(
         (("baseline:gamma", "--set", "mid=abc"), 2, "mid must be a number"),
         (("baseline:gamma", "--set", "mid=2"), 2, "mid must be in (0, 1), not 2"),
         (("baseline:gamma", "--set", "middle=0.5"), 2, "unknown setting 'middle'"),
+        (
+            ("baseline:gamma", "--metric", "psnr", "--metric-set", "ssim.color=luma"),
+            2,
+            "settings of ssim, which is not",
+        ),
+        (("baseline:gamma", "--metric", "ssim", "--metric-set", "ssim.colour=luma"), 2, "did you mean 'color'"),
+        (("baseline:gamma", "--by", "taw"), 3, "has no column 'taw'"),
+        (("baseline:gamma", "--metric", "kid", "--regions"), 2, "none of kid can be measured over regions"),
+        (("baseline:gamma", "--metric", "consistency"), 3, "has one of each: build it with several"),
         (("baseline:gamma", "--device", "foo"), 2, "no device is called 'foo'"),
         (("baseline:histogram_match",), 4, "--training"),
         (("baseline:histogram_match", "--training", "nowhere"), 4, "no data set in 'nowhere'"),

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from exposurebench.evaluate import evaluate, write_result
+from exposurebench.evaluate import evaluate
+from exposurebench.result import write_result
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 

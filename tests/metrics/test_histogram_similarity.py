@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 import torch
 
-from exposurebench.metrics.histogram_similarity import COLUMNS, histogram_similarity, statistics
+from exposurebench.metrics.histogram_similarity import (
+    COLUMNS,
+    chi_square,
+    correlation,
+    hellinger,
+    histogram_similarity,
+    intersection,
+    statistics,
+)
 
 
 def uniform_columns(seed, number=200):
@@ -185,3 +193,63 @@ def test_refuses_settings_of_similarity():
         histogram_similarity(columns, columns, patches="tiles")
     with pytest.raises(KeyError):
         histogram_similarity(columns, {})
+
+
+# ------------------------------------------------------------------------------------------ histograms
+
+
+REFERENCE_NAMES = {
+    "hist-intersection": intersection,
+    "hist-correlation": correlation,
+    "hist-hellinger": hellinger,
+    "hist-chi-square(ref,test)": chi_square,
+}
+
+
+def opencv_histogram(path, what):
+    """The shares of an image's values as the reference scores have them, in float32."""
+    levels = cv2.imread(str(path))
+    gray = cv2.cvtColor(levels, cv2.COLOR_BGR2GRAY)
+    if what.startswith("saturation"):
+        values, bins = cv2.cvtColor(levels, cv2.COLOR_BGR2HSV)[..., 1], 256
+    elif what.startswith("luma"):
+        values, bins = gray, 256
+    else:
+        light, bins = gray.astype(np.float32), 128
+        mean = cv2.blur(light, (7, 7))
+        values = np.sqrt(np.maximum(cv2.blur(light * light, (7, 7)) - mean * mean, 0)).astype(np.float32)
+    counts = cv2.calcHist([values], [0], None, [bins], [0, bins]).ravel()
+    return counts / counts.sum()
+
+
+@pytest.mark.parametrize("name", REFERENCE_NAMES)
+def test_histogram_distances_agree_with_opencv(references, name):
+    rows = references.values[references.values.metric == name]
+    assert len(rows) == 25
+    for row in rows.itertuples():
+        pair = references.pairs.loc[row.pair_id]
+        sides = (opencv_histogram(references.folder / f, row.params) for f in (pair.reference_file, pair.test_file))
+        assert REFERENCE_NAMES[name](*sides) == pytest.approx(row.value, abs=1e-9, rel=1e-9)
+
+
+def test_histogram_distances_of_equal_and_of_foreign_histograms():
+    one, other = np.array([1.0, 2.0, 0.0, 0.0]) / 3, np.array([0.0, 0.0, 2.0, 1.0]) / 3
+    assert [f(one, one) for f in (intersection, hellinger, chi_square)] == [1, 0, 0]
+    assert correlation(one, 5 * one) == pytest.approx(1)
+    assert hellinger(one, 5 * one) == pytest.approx(0, abs=1e-8)
+    assert [f(one, other) for f in (intersection, hellinger)] == [0, pytest.approx(1)]
+    assert correlation(one, other) < 0
+    for symmetric in (intersection, correlation, hellinger):
+        assert symmetric(one, other) == symmetric(other, one)
+
+
+@pytest.mark.parametrize("function", REFERENCE_NAMES.values(), ids=REFERENCE_NAMES)
+@pytest.mark.parametrize("bad", [[1, 2], [0, 0, 0], [1, -1, 2], [1, np.nan, 2]])
+def test_refuses_histograms(function, bad):
+    with pytest.raises(ValueError):
+        function([1, 2, 3], bad)
+
+
+def test_a_flat_histogram_correlates_with_nothing():
+    with pytest.raises(ValueError, match="flat"):
+        correlation([1, 1], [1, 2])

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from exposurebench import tables
-from exposurebench.evaluate import Result
+from exposurebench import measures, tables
+from exposurebench.result import Result
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def made() -> Callable[..., Result]:
                 "needs": needs,
             },
             "dataset": {"name": "made", "pixels": "0" * 64, "split": "test"},
-            "protocols": {metric: tables.protocol(metric) for metric in values},
+            "protocols": {metric: measures.protocol(metric) for metric in values},
             "already_right": tables.harm(per_image, list(values)),
         }
         return Result(document, per_image, tables.summarize(per_image, list(values)))

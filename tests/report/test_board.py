@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from exposurebench.evaluate import Result
 from exposurebench.report import board
+from exposurebench.result import Result
 from exposurebench.track import Entry, track_named
 
 ROOT = Path(__file__).resolve().parents[2] / "leaderboards"

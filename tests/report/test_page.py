@@ -14,10 +14,11 @@ import pytest
 
 from exposurebench.dataset import Dataset
 from exposurebench.errors import InputError
-from exposurebench.evaluate import Result, evaluate, read_result, write_result
+from exposurebench.evaluate import evaluate
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe
 from exposurebench.report.page import write_page
+from exposurebench.result import Result, read_result, write_result
 
 HOSTILE = "<script>alert(1)<i>.png"
 METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")

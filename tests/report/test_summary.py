@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from exposurebench.evaluate import METRICS, Result, evaluate
+from exposurebench.evaluate import METRICS, evaluate
 from exposurebench.report.summary import as_text
+from exposurebench.result import Result
 
 Made = Callable[..., Result]
 

@@ -1,0 +1,210 @@
+"""Two images or two folders of images in, scores and maps of their differences out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from exposurebench import catalog, measures, tables
+from exposurebench.catalog import Entry
+from exposurebench.errors import ImageError, InputError, RecipeError
+from exposurebench.files import write_bytes
+from exposurebench.images import Image, encode_image, holds_light, quantize, read_image
+from exposurebench.measures import Arrays
+from exposurebench.recipe import plugin_settings
+from exposurebench.scoring import Cells, Sides, as_taken, cells_of, in_threads, sides_of
+
+METRICS = ("psnr", "ssim")
+"""What two display images are measured by when nobody says; two folders of them also by how similar the sets are."""
+SET_METRICS = ("histogram_similarity",)
+WHITE_LEVELS = 64
+"""The difference of display values, in levels of 255, that is white in a map."""
+WHITE_EV = 4.0
+"""The difference of light that is white in a map."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        protocols: everything the numbers depend on, by measure.
+        per_image: a row a pair of images, named after the files.
+        summary: a row a value: mean, 95 % interval.
+        unmatched: files of either folder without a partner in the other.
+        maps: the pictures of differences that were written.
+    """
+
+    protocols: Mapping[str, Mapping[str, Any]]
+    per_image: pd.DataFrame
+    summary: pd.DataFrame
+    unmatched: Sequence[str] = ()
+    maps: Sequence[Path] = field(default=())
+
+
+def compare(
+    prediction: str | Path,
+    target: str | Path,
+    *,
+    metrics: Sequence[str] = (),
+    metric_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    maps: str | Path | None = None,
+    workers: int | None = None,
+) -> Comparison:
+    """Score images against others: two files, or two folders whose files are matched by name (without the suffix).
+
+    Display images (PNG, JPEG, ...) and light (OpenEXR, Radiance) are told apart by content. A prediction is
+    quantised to its target's bit depth, as in an evaluation, so the numbers are the same.
+
+    Args:
+        prediction: a file or a folder.
+        target: what it is compared with.
+        metrics: names of ``metrics/``; by default PSNR and SSIM (folders: histogram similarity too), of light
+            :data:`exposurebench.measures.LIGHT_METRICS`.
+        metric_settings: settings of some of them, by name.
+        maps: a PNG file, for folders a folder: where the differences are drawn, black for none (the metrics' own
+            maps where they have some, else the absolute difference).
+        workers: threads; by default one for each core.
+
+    Raises:
+        RecipeError: an unknown metric or setting, or one that cannot compare two images.
+        InputError: files that cannot be read or compared, sizes that differ, no names in common.
+
+    Example:
+        >>> compare("mine.png", "theirs.png").summary[["metric", "value"]]  # doctest: +SKIP
+    """
+    pairs, unmatched = _matched(Path(prediction), Path(target))
+    folders = Path(target).is_dir()
+    light = holds_light(next(iter(pairs.values()))[1])
+    entries = _entries(metrics or _default(light, folders), metric_settings or {}, light)
+
+    protocols = {
+        measure: {**measures.protocol(measure, entry.settings), **measures.run_facts(entry)}
+        for measure, entry in entries.items()
+    }
+
+    def work(key: str) -> tuple[Cells, Arrays, list[Path]]:
+        sides = _sides(key, *pairs[key], light)
+        cells, arrays = cells_of(entries, key, sides)
+        drawn = _write_maps(entries, sides, _map_path(Path(maps), key, folders)) if maps else []
+        return {"id": key, "scene": key, "split": "", "unchanged": False, **cells}, arrays, drawn
+
+    found = list(in_threads(work, list(pairs), workers))
+    per_image = pd.DataFrame([cells for cells, _, _ in found])
+    arrays = {name: np.stack([row[name] for _, row, _ in found]) for name in found[0][1]}
+    try:
+        summary = tables.summarize(per_image, protocols, arrays)
+    except ValueError as error:
+        raise InputError(f"{len(pairs)} pairs of images do not give the metrics: {error}") from error
+    return Comparison(protocols, per_image, summary, unmatched, [path for _, _, drawn in found for path in drawn])
+
+
+def _matched(prediction: Path, target: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
+    """Pairs of files by name, and the files that have no partner."""
+    for path in (prediction, target):
+        if not path.exists():
+            raise InputError(f"{str(path)!r}: no such file or folder")
+    if prediction.is_dir() != target.is_dir():
+        raise InputError(f"{str(prediction)!r} and {str(target)!r}: expected two images or two folders")
+    if not target.is_dir():
+        return {target.stem: (prediction, target)}, []
+    ours, theirs = _files(prediction), _files(target)
+    common = [name for name in ours if name in theirs]
+    if not common:
+        raise InputError(f"{str(prediction)!r} and {str(target)!r} have no file names in common")
+    unmatched = [str(side[name]) for side in (ours, theirs) for name in side if name not in common]
+    return {name: (ours[name], theirs[name]) for name in common}, unmatched
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            if path.stem in found:
+                raise InputError(f"{str(folder)!r} has {found[path.stem].name} and {path.name}: keep one")
+            found[path.stem] = path
+    return found
+
+
+def _default(light: bool, folders: bool) -> list[str]:
+    return measures.of_light() if light else [*METRICS, *(SET_METRICS if folders else ())]
+
+
+def _entries(metrics: Sequence[str], settings: Mapping[str, Mapping[str, Any]], light: bool) -> dict[str, Entry]:
+    entries = {}
+    for metric in metrics:
+        entry = catalog.load("metrics", metric)
+        if (entry.fact("TAKES") == "srgb") == light:
+            held = "light" if light else "display values"
+            raise RecipeError(f"{metric} takes {entry.fact('TAKES')} images, and these hold {held}: choose another")
+        if measures.is_per_scene(metric):
+            raise RecipeError(f"{metric} compares several exposures of a scene: evaluate a data set that has them")
+        entries[metric] = measures.entry_of(metric, plugin_settings(entry, settings.get(metric, {})))
+    if strangers := [name for name in settings if name not in metrics]:
+        raise RecipeError(f"settings of {', '.join(strangers)}, which is not measured: add it with --metric")
+    return entries
+
+
+def _sides(key: str, prediction: Path, target: Path, light: bool) -> Sides:
+    ours, theirs = _read(prediction), _read(target)
+    for path, image in ((prediction, ours), (target, theirs)):
+        if (image.encoding != "srgb") != light:
+            raise InputError(f"{str(path)!r} holds {'display values' if light else 'light'}, others not: compare alike")
+    if ours.pixels.shape != theirs.pixels.shape:
+        sizes = [f"{image.pixels.shape[1]} x {image.pixels.shape[0]}" for image in (ours, theirs)]
+        raise InputError(f"{key}: {sizes[0]} pixels and {sizes[1]}: only images of one size can be compared")
+    return sides_of(ours.pixels if light else quantize(ours.as_float(), theirs.bit_depth), theirs)
+
+
+def _read(path: Path) -> Image:
+    try:
+        return read_image(path, encoding="linear" if holds_light(path) else "srgb")
+    except ImageError as error:
+        raise InputError(f"{str(path)!r} {error}") from error
+
+
+# ---- maps ----------------------------------------------------------------------------------------------
+
+
+def difference_maps(entries: Mapping[str, Entry], sides: Sides) -> dict[str, NDArray[np.float32]]:
+    """Where two images differ: ``(H, W)`` in [0, 1], 0 for equal, by the name of what drew it.
+
+    A metric draws its own map by a function ``<name>_map(prediction, target, **settings)`` that gives
+    ``(1, H, W)``. Where none of them does: the absolute difference of display values, mean over the channels, as a
+    share of ``WHITE_LEVELS``; of light, the absolute log2 ratio as a share of ``WHITE_EV``, with light under a
+    millionth of the target's largest counting as that.
+    """
+    maps = {}
+    for measure, entry in entries.items():
+        own = f"{entry.name.partition('/')[0]}_map"
+        if hasattr(entry.module, own):
+            maps[measure] = entry.function(own)(*as_taken(entry, sides))[0]
+    if not maps and sides.encoding == "srgb":
+        maps["difference"] = (sides.prediction - sides.target).abs().mean(1)[0] * (255 / WHITE_LEVELS)
+    elif not maps:
+        floor = float(sides.target.max()) * 1e-6 or 1.0
+        ours, theirs = (side.clamp(min=floor).log2() for side in (sides.prediction, sides.target))
+        maps["difference"] = (ours - theirs).abs().mean(1)[0] / WHITE_EV
+    return {name: drawn.clamp(0, 1).to(torch.float32).cpu().numpy() for name, drawn in maps.items()}
+
+
+def _write_maps(entries: Mapping[str, Entry], sides: Sides, path: Path) -> list[Path]:
+    maps, written = difference_maps(entries, sides), []
+    for name, drawn in maps.items():
+        file = path if len(maps) == 1 else path.with_name(f"{path.stem}-{name.replace('/', '-')}.png")
+        write_bytes(file, encode_image(quantize(np.repeat(drawn[..., None], 3, axis=2))))
+        written.append(file)
+    return written
+
+
+def _map_path(maps: Path, key: str, folders: bool) -> Path:
+    if not folders and maps.suffix.lower() != ".png":
+        raise RecipeError(f"a map is written as PNG: expected a name that ends in .png, not {maps.name!r}")
+    return maps / f"{key}.png" if folders else maps

@@ -1,0 +1,195 @@
+"""One pair's cells of a per-image table: both sides as metrics take them, and what each measure makes of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from exposurebench.catalog import Entry, keywords
+from exposurebench.errors import InputError
+from exposurebench.exposure import PEAK_NITS, clipping_regions, shown_nits
+from exposurebench.images import Image
+from exposurebench.measures import Arrays, is_per_scene, is_per_set, region_of, takes
+from exposurebench.recipe import draw
+from exposurebench.tables import rounded
+from exposurebench.tensors import to_tensor
+
+WIDEST_CELL = 64
+"""Statistics of more numbers an image lie beside the table."""
+Cells = dict[str, Any]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """A prediction and its target as metrics take them.
+
+    Attributes:
+        prediction: ``(1, 3, H, W)``: display values in [0, 1] as float64, or light as float32.
+        target: the same.
+        encoding: what the numbers stand for, ``srgb`` or ``linear``.
+        regions: ``(1, 1, H, W)`` booleans by the name of the region of the input; none where there is no input.
+        done: what was computed of them already, so that metrics may share it.
+    """
+
+    prediction: torch.Tensor
+    target: torch.Tensor
+    encoding: str
+    regions: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    done: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """A value, computed the first time it is asked for."""
+        if key not in self.done:
+            self.done[key] = compute()
+        return self.done[key]
+
+
+def sides_of(prediction: NDArray[Any], target: Image, given: Image | None = None) -> Sides:
+    """Both sides of a pair, and the regions of its input.
+
+    Args:
+        prediction: ``(H, W, 3)``: levels as a file holds them, or float32 light.
+        target: what it is compared with.
+        given: the input, display-encoded.
+    """
+    dtype = torch.float64 if target.encoding == "srgb" else torch.float32
+    regions = {}
+    if given is not None:
+        red, green, blue = to_tensor(given.as_float()).unsqueeze(1).unbind(2)
+        regions = clipping_regions(red, green, blue)
+    return Sides(to_tensor(prediction, dtype), to_tensor(target.pixels, dtype), target.encoding, regions)
+
+
+def cells_of(entries: Mapping[str, Entry], key: str, sides: Sides) -> tuple[Cells, Arrays]:
+    """A pair's cells for every measure that looks at one pair at a time, and what lies beside the table.
+
+    Raises:
+        InputError: a metric cannot score the pair; the message says which and why.
+    """
+    cells: Cells = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    for measure, entry in entries.items():
+        if is_per_scene(measure):
+            continue
+        try:
+            if not is_per_set(measure):
+                cells |= _values(measure, entry, sides)
+                continue
+            for side in ("prediction", "target"):
+                for column, values in _statistics(entry, key, sides, side).items():
+                    _place(f"{measure}:{side}:{column}", values[0], cells, arrays)
+        except ValueError as error:
+            raise InputError(f"{key}: {measure}: {error}: choose other metrics with --metric") from error
+    return cells, arrays
+
+
+def scene_cells(entries: Mapping[str, Entry], keys: Sequence[str], sides: Sequence[Sides]) -> list[Cells]:
+    """The cells of a scene's pairs for every measure that compares its predictions with each other.
+
+    Raises:
+        InputError: they cannot be compared; the message says why.
+    """
+    cells: list[Cells] = [{} for _ in keys]
+    for measure, entry in entries.items():
+        if not is_per_scene(measure):
+            continue
+        try:
+            if len({pair.prediction.shape for pair in sides}) > 1:
+                raise ValueError("the predictions of a scene must have one size")
+            found = entry.function("statistics")(torch.cat([pair.prediction for pair in sides]))
+        except ValueError as error:
+            raise InputError(f"{keys[0]}: {measure}: {error}: choose other metrics with --metric") from error
+        for column, values in found.items():
+            for row, value in zip(cells, values.tolist(), strict=True):
+                row[f"{measure}:prediction:{column}"] = rounded(value)
+    return cells
+
+
+def _values(measure: str, entry: Entry, sides: Sides) -> Cells:
+    """A metric's value of a pair, or its named values; NaN where the region has no pixel."""
+    region = region_of(measure)
+    known: dict[str, Any] = {}
+    if region:
+        if region not in sides.regions:
+            raise ValueError(f"it is measured over {region} pixels of the input, and here is no input")
+        known["mask"] = sides.regions[region].to(sides.prediction.dtype)
+        if not sides.regions[region].any():
+            names = getattr(entry.module, "COLUMNS", None)
+            return dict.fromkeys([f"{measure}:{name}" for name in names] if names else [measure], float("nan"))
+    if takes(entry, "unclipped") and sides.regions:
+        known["unclipped"] = (~sides.regions["clipped"]).to(sides.prediction.dtype)
+    found = entry.function()(*as_taken(entry, sides), **known)
+    if not isinstance(found, Mapping):
+        return {measure: rounded(found.item())}
+    return {f"{measure}:{name}": rounded(value.item()) for name, value in found.items()}
+
+
+def as_taken(entry: Entry, sides: Sides) -> tuple[torch.Tensor, torch.Tensor]:
+    """Prediction and target in the numbers that a metric takes: a metric of nits gets relative light on a display.
+
+    One that takes ``peak_nits`` clips light beyond the peak itself, after it has aligned the two sides.
+    """
+    if entry.fact("TAKES") != "nits" or sides.encoding == "nits":
+        return sides.prediction, sides.target
+    peak_nits = None if takes(entry, "peak_nits") else PEAK_NITS
+
+    def shown() -> tuple[torch.Tensor, torch.Tensor]:
+        return shown_nits(sides.prediction, peak_nits=peak_nits), shown_nits(sides.target, peak_nits=peak_nits)
+
+    found: tuple[torch.Tensor, torch.Tensor] = sides.once(("nits", peak_nits), shown)
+    return found
+
+
+def _statistics(entry: Entry, key: str, sides: Sides, side: str) -> dict[str, torch.Tensor]:
+    """A side's statistics, those columns that the metric's values follow from; metrics may share the function."""
+    function = entry.module.statistics
+    settings = {name: value for name, value in entry.settings.items() if name in keywords(function)}
+    seeded = {}
+    if entry.settings.get("patches", "image") != "image":
+        seeded = {"seeds": [draw(0, entry.name, key)]}
+
+    def measured() -> dict[str, torch.Tensor]:
+        images = sides.prediction if side == "prediction" else sides.target
+        found: dict[str, torch.Tensor] = function(images, **settings, **seeded)
+        return found
+
+    answers = sides.once((function, side, str(settings), str(seeded)), measured)
+    return {name: answers[name] for name in getattr(entry.module, "COLUMNS", answers)}
+
+
+def _place(name: str, values: torch.Tensor, cells: Cells, arrays: dict[str, NDArray[Any]]) -> None:
+    """One image's statistics: a cell of one or several numbers, or a row beside the table."""
+    if values.numel() > WIDEST_CELL:
+        arrays[name] = values.cpu().numpy().astype(np.float32)
+        return
+    numbers = [rounded(v) for v in values.reshape(-1).tolist()]
+    cells[name] = numbers[0] if len(numbers) == 1 else " ".join(map(str, numbers))
+
+
+def in_threads(work: Callable[[T], R], items: Sequence[T], workers: int | None = None) -> Iterator[R]:
+    """Work on items in threads, each holding its libraries to one core; results in the items' order."""
+    with _one_thread_each(), ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        yield from pool.map(work, items)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(torch_threads)
+        cv2.setNumThreads(cv2_threads)
