@@ -71,7 +71,7 @@ def test_a_changed_variant_changes_nothing_for_the_next_who_asks() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "said"),
     [
-        ("metrics", "psmr", "unknown metric 'psmr'; did you mean 'psnr'? Known: consistency, "),
+        ("metrics", "psmr", "unknown metric 'psmr'; did you mean 'psnr'? Known: ceiling, "),
         ("baselines", "idenity", "unknown baseline 'idenity'; did you mean 'identity'?"),
         ("sources", "foldr", "unknown source 'foldr'; did you mean 'folder'?"),
         ("models", "smallcnn", "unknown model 'smallcnn'; did you mean 'small_cnn'?"),
