@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from exposurebench import catalog
+from exposurebench import augmentation, catalog
 from exposurebench.dataset import SPLITS
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.files import safe_key, short_hash
 from exposurebench.images import Image
 from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
-from exposurebench.scene import Frame, Pair, Scene
+from exposurebench.scene import Frame, Pair, Rejected, Scene
 from exposurebench.splits import parse_shares, split_of
 
 SHARD_SCENES = 64
@@ -80,6 +80,8 @@ def check(recipe: DatasetRecipe) -> None:
         image = Image(np.full((4, 4, 3), 0.18, np.float32), 16, "linear")
     gray = Frame(Path("gray"), image=image, encoding=image.encoding)
     try:
+        if recipe.augment is not None:
+            augmentation.check(recipe.augment)
         for _ in make_pairs(dataclasses.replace(recipe, size=None), Scene("gray", (gray,))):
             pass
         if "=" in recipe.split or recipe.split not in (*SPLITS, "official"):
@@ -88,14 +90,34 @@ def check(recipe: DatasetRecipe) -> None:
         raise RecipeError(str(error)) from error
 
 
-def make_pairs(recipe: DatasetRecipe, scene: Scene) -> Iterator[Pair]:
-    """The pairs of a scene that was read: resized, then paired, every random number drawn from its names."""
+def make_pairs(recipe: DatasetRecipe, scene: Scene, split: str = "train") -> Iterator[Pair | Rejected]:
+    """The pairs of a scene that was read: resized, then paired, every random number drawn from its names.
+
+    Outside the test split they are augmented, where the recipe says so.
+    """
     entry = catalog.load("pairing", recipe.pair)
     settings = dict(recipe.pair_settings)
     if "seed" in entry.parameters():
         settings["seed"] = draw(recipe.seed, recipe.source, scene.name, "pair")
     resized = scene.resize(recipe.size, recipe.crop, draw(recipe.seed, recipe.source, scene.name, "crop"))
-    yield from entry.function()(resized, **settings)
+    pairs = entry.function()(resized, **settings)
+    yield from pairs if recipe.augment is None else _augmented(recipe, scene.name, split, pairs)
+
+
+def _augmented(
+    recipe: DatasetRecipe, scene: str, split: str, pairs: Iterator[Pair | Rejected]
+) -> Iterator[Pair | Rejected]:
+    held: list[Pair] = []  # so that their images' ids stay their own
+    done: dict[tuple[int, str], Image] = {}
+    for pair in pairs:
+        if isinstance(pair, Rejected):
+            yield pair
+        elif split == "test":
+            yield dataclasses.replace(pair, facts={**pair.facts, "augmentation": "none"})
+        else:
+            held.append(pair)
+            seed = draw(recipe.seed, recipe.source, scene, pair.name, "augment")
+            yield from augmentation.augment_pair(pair, str(recipe.augment), seed=seed, done=done)
 
 
 def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
