@@ -42,10 +42,10 @@ ROOMS: dict[str, tuple[int, str]] = {
         ),
         (4, ""),
     ),
-    **dict.fromkeys(("dataset", "store", "plan", "export", "engine", "splits", "registration"), (3, "numpy")),
+    **dict.fromkeys(("dataset", "store", "plan", "export", "engine", "splits"), (3, "numpy")),
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),
-    **dict.fromkeys(("sources", "pairing"), (2, "numpy")),
+    **dict.fromkeys(("sources", "pairing", "registration"), (2, "numpy")),
     **dict.fromkeys(("models", "losses", "metrics"), (2, "torch")),
     **dict.fromkeys(("tables", "statistics"), (2, "neither")),
     **dict.fromkeys(
