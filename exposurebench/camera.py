@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from exposurebench.crf import Curve, Seed, parse_curve
 from exposurebench.images import Image, encode_image, quantize
 from exposurebench.recipe import parse_range
+from exposurebench.tonemapping import white_level
 
 BitDepth = Literal[8, 16]
 
@@ -25,8 +27,9 @@ _SIGNAL, _CONSTANT, _QUALITY, _FIELD = range(2, 6)
 """The streams of random numbers; the response draws from stream 1."""
 _BLOCK = 1 << 16
 """So many values at a time stay in the processor's cache."""
-_SHIFT = 11
-"""Of a float's 23 fraction bits the upper 12 choose a cell: 4096 cells for each doubling of light."""
+_INFINITE = 0x7F80
+"""The upper 16 bits of infinity."""
+_UPPER = 1 if sys.byteorder == "little" else 0
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,24 @@ def expose(light: NDArray[Any], camera: Camera, *, ev: float = 0.0, seed: Seed =
     return Image(levels, camera.bit_depth, file=file, facts={"clipped_share": _clipped_share(light, gain)})
 
 
+def preview(light: NDArray[np.float32], white: float | None = None) -> Image:
+    """What an 8-bit picture beside a file of light shows: ``srgb(min(1, light / white))``.
+
+    Args:
+        light: ``(H, W, 3)``, linear.
+        white: the light that is shown as white; by default what the brightest channel of 95 % of the pixels does not
+            exceed (:func:`exposurebench.tonemapping.white_level`).
+
+    Raises:
+        ValueError: light of another shape or kind.
+
+    >>> light = np.array([0.05, 0.5, 5], np.float32).reshape(1, 3, 1).repeat(3, axis=2)
+    >>> preview(light, 0.5).pixels[0, :, 0].tolist()
+    [89, 255, 255]
+    """
+    return expose(light * np.float32(1 / (white or white_level(light))), Camera(parse_curve("srgb")))
+
+
 def _key(seed: Seed) -> tuple[int, ...]:
     return seed if isinstance(seed, tuple) else (seed,)
 
@@ -203,32 +224,31 @@ def _computed(light: NDArray[np.float32], curve: Curve, gain: float) -> NDArray[
 
 
 def _look_up(
-    light: NDArray[np.float32], first: NDArray[np.float32], cells: NDArray[np.uint8], offset: int, steps: int
+    light: NDArray[np.float32], first: NDArray[np.float32], cells: NDArray[np.uint8], steps: int
 ) -> NDArray[Any]:
     """8-bit levels out of a table: the cell's own level, and one more for each step inside the cell that is reached."""
     levels = np.empty(light.size, np.uint8)
     flat = light.reshape(-1)
+    upper = flat.view(np.uint32).view(np.uint16)[_UPPER::2]
     for start in range(0, flat.size, _BLOCK):
         values, found = flat[start : start + _BLOCK], levels[start : start + _BLOCK]
-        cell = np.right_shift(values.view(np.int32), _SHIFT, dtype=np.intp)
-        cell -= offset
-        cells.take(cell, out=found, mode="clip")
+        cells.take(upper[start : start + _BLOCK], out=found, mode="clip")
         for _ in range(steps):
-            found += values >= first.take(found)
+            found += values >= cv2.LUT(found[None], first)[0]
     return levels.reshape(light.shape)
 
 
 @functools.lru_cache(maxsize=64)
-def _level_table(curve: Curve, gain: float) -> tuple[NDArray[np.float32], NDArray[np.uint8], int, int]:
+def _level_table(curve: Curve, gain: float) -> tuple[NDArray[np.float32], NDArray[np.uint8], int]:
     """Where the 8-bit levels of a curve begin, exactly, and a table by which they are found.
 
     A curve never falls, so a level begins at one float32: bisection over the floats, which in the order of their
     bits are the integers, finds the 255 of them with the float64 formula itself. A cell is all the floats that
-    share their upper bits; negative light falls below the first cell and is 0, infinite light above the last.
+    share their upper 16 bits: 128 cells for each doubling of light. Negative light is level 0.
 
     Returns:
-        The least light of levels 1 to 255, and NaN, which nothing reaches; the level at the start of each cell; the
-        first cell's number; and how many levels at most begin inside one cell.
+        The least light of levels 1 to 255, and NaN, which nothing reaches; the level at the start of each cell; and
+        how many levels at most begin inside one cell.
     """
     wanted = np.arange(1, 256)
     below = np.zeros(255, np.int64)
@@ -239,7 +259,7 @@ def _level_table(curve: Curve, gain: float) -> tuple[NDArray[np.float32], NDArra
         enough = quantize(curve.to_display(light * gain)) >= wanted
         reached, below = np.where(enough, middle, reached), np.where(enough, below, middle)
     first = reached.astype(np.int32).view(np.float32)
-    offset = (int(reached[0]) >> _SHIFT) - 1
-    starts = np.arange(offset, (int(reached[-1]) >> _SHIFT) + 2) << _SHIFT
-    cells = reached.searchsorted(starts, side="right")
-    return np.append(first, np.float32(np.nan)), cells.astype(np.uint8), offset, int(np.diff(cells).max())
+    counts = reached.searchsorted(np.arange(_INFINITE + 1) << 16, side="right")
+    cells = np.zeros(1 << 16, np.uint8)
+    cells[: _INFINITE + 1] = counts
+    return np.append(first, np.float32(np.nan)), cells, int(np.diff(counts).max())

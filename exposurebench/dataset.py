@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exposurebench.errors import ImageError, InputError, MissingError
+from exposurebench.errors import ImageError, InputError, MissingError, RecipeError
 from exposurebench.files import read_document, sha256
 from exposurebench.images import Image, read_image
 from exposurebench.recipe import SCHEMA, DatasetRecipe, dataset_recipe
@@ -32,6 +32,8 @@ MARKERS = ".exposurebench"
 FORMAT = "exposurebench.dataset"
 KEYS = ("name", "title", "recipe", "command", "source", "pairing", "counts", "rejected", "manifest", "fingerprints")
 TEXT_COLUMNS = ("id", "scene", "source", "notes", "license", "source_facts")
+TABLES = ("recipe", "source", "pairing", "counts", "rejected", "manifest", "fingerprints")
+"""The keys of ``dataset.json`` that hold keys of their own."""
 Row = dict[str, Any]
 
 
@@ -63,8 +65,15 @@ class Dataset:
         return str(self.document["fingerprints"]["pixels"])
 
     def recipe(self) -> DatasetRecipe:
-        """The recipe it was built by."""
-        return dataset_recipe(self.document["recipe"])
+        """The recipe it was built by.
+
+        Raises:
+            InputError: it is damaged, or asks for something that this program does not know.
+        """
+        try:
+            return dataset_recipe(self.document["recipe"])
+        except RecipeError as error:
+            raise InputError(f"the recipe in {str(self.folder / 'dataset.json')!r} cannot be used: {error}") from error
 
     def rows(self, split: str) -> list[Row]:
         """The manifest of one split, a dictionary a pair.
@@ -164,9 +173,18 @@ def load_dataset(folder: str | Path) -> Dataset:
         if (folder / MARKERS).is_dir():
             raise MissingError(f"{str(folder)!r} is not finished: run the same make-dataset command again")
         raise MissingError(f"no data set in {str(folder)!r}: build one with exposurebench make-dataset")
-    return Dataset(
-        folder, read_document(folder / "dataset.json", "the description of a data set", FORMAT, SCHEMA, KEYS)
-    )
+    document = read_document(folder / "dataset.json", "the description of a data set", FORMAT, SCHEMA, KEYS)
+    wrong = [key for key in TABLES if not isinstance(document[key], dict)]
+    if not wrong and not {"files", "pixels"} <= document["fingerprints"].keys():
+        wrong = ["fingerprints"]
+    if not wrong and not all(isinstance(n, dict) and "pairs" in n for n in document["counts"].values()):
+        wrong = ["counts"]
+    if wrong:
+        raise InputError(
+            f"{str(folder / 'dataset.json')!r} is damaged: {', '.join(wrong)} should hold something else: build the "
+            "data set again"
+        )
+    return Dataset(folder, document)
 
 
 def torch_dataset(folder: str | Path, split: str = "train") -> TorchDataset[dict[str, Any]]:
@@ -188,5 +206,8 @@ def torch_dataset(folder: str | Path, split: str = "train") -> TorchDataset[dict
                 n: torch.from_numpy(np.ascontiguousarray(i.as_float().transpose(2, 0, 1))) for n, i in sides.items()
             }
             return {**planes, "id": row["id"]}
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return torch_dataset, (folder, split)  # a loader's worker that was not forked opens it anew
 
     return Pairs()

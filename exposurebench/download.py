@@ -1,4 +1,4 @@
-"""Files from the web: whole and right, or not there at all; and archives unpacked without trusting them."""
+"""Files from the web: whole and right, or not there at all."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import functools
 import hashlib
 import http.client
 import itertools
-import lzma
 import os
-import shutil
 import sys
-import tarfile
 import urllib.error
 import urllib.request
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -98,72 +94,6 @@ def download(
     except OSError as error:
         raise storage_error(path, error) from error
     return path
-
-
-def unpack_tar(archive: str | Path, folder: str | Path) -> Path:
-    """Unpack an archive of plain files and folders; the folder appears only when everything is in it.
-
-    A wrapper of the folder's own name is taken off: ``val_256.tar`` with ``val_256/x.jpg`` gives
-    ``folder/x.jpg`` for ``.../val_256``. A folder that holds something already is left as it is; what an
-    interrupted call left is thrown away by the next.
-
-    Args:
-        archive: a tar file, plain or compressed by gzip, bzip2 or xz.
-        folder: where its content goes.
-
-    Returns:
-        The folder.
-
-    Raises:
-        InputError: no such archive, damaged, or with members that are links, devices or outside the folder.
-        MissingError: this Python cannot unpack safely.
-        StorageError: the disk is full, the folder cannot be written, ...
-    """
-    if not hasattr(tarfile, "data_filter"):
-        raise MissingError(f"unpacking {str(archive)!r} safely needs Python 3.11.4 or later: update Python")
-    folder = Path(folder)
-    try:
-        if folder.is_dir() and any(folder.iterdir()):
-            return folder
-        temporary = folder.with_name(f".{folder.name}.unpacking")
-        shutil.rmtree(temporary, ignore_errors=True)
-        make_folder(temporary)
-        try:
-            _unpack(archive, temporary)
-        except Exception:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        inside = [entry.name for entry in temporary.iterdir()]
-        wrapper = temporary / folder.name
-        if inside == [folder.name] and wrapper.is_dir():
-            wrapper.replace(folder)
-            temporary.rmdir()
-        else:
-            temporary.replace(folder)
-    except OSError as error:
-        raise storage_error(folder, error) from error
-    return folder
-
-
-def _unpack(archive: str | Path, folder: Path) -> None:
-    """Member by member, as a stream; links are refused, since no data set needs them and attacks do."""
-    name = repr(os.fspath(archive))
-    try:
-        size = Path(archive).stat().st_size
-    except OSError as error:
-        raise InputError(f"{name} cannot be opened ({error.strerror}): expected a tar archive") from error
-    if not size:
-        raise InputError(f"{name} is empty (0 bytes): get it again")
-    try:
-        with tarfile.open(archive, "r|*") as tar:
-            for member in tar:
-                if not (member.isfile() or member.isdir()):
-                    raise InputError(f"{name} holds {member.name!r}, a link or device: nothing was unpacked")
-                tar.extract(member, folder, filter="data")
-    except tarfile.FilterError as error:
-        raise InputError(f"{name} would write outside its folder ({error}): nothing was unpacked") from error
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"{name} is damaged or no tar archive ({error}): get it again") from error
 
 
 def _receive(url: str, part: Path, size: int | None, by_hand: str, *, resume: bool, progress: bool) -> None:

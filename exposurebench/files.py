@@ -86,6 +86,33 @@ def writing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[
         raise
 
 
+def write_link(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
+    """Make a name for a file that lies elsewhere, atomically; False where the file system has no links.
+
+    The link is absolute: it holds when the folder that it lies in is moved.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    name = os.fspath(path)
+    folder, base = os.path.split(name)
+    temporary = os.path.join(folder, f".{base}.tmp")
+    make_folder(folder)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        try:
+            os.symlink(os.path.abspath(target), temporary)
+        except OSError as error:
+            if error.errno in (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP):
+                return False
+            raise
+        os.replace(temporary, name)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    return True
+
+
 def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
     """Write UTF-8 text atomically; what no encoding can hold (a file name's raw bytes) is escaped."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)

@@ -143,7 +143,11 @@ def _read_entry(path: Path) -> dict[str, Any]:
 
 
 def boards(root: str | Path) -> dict[str, tuple[Track, list[Entry]]]:
-    """Every track that has entries, with them."""
+    """Every track that has entries, with them.
+
+    Raises:
+        InputError: an entry is damaged.
+    """
     found = {name: (track, entries(name, root)) for name, track in tracks().items()}
     return {name: (track, listed) for name, (track, listed) in found.items() if listed}
 
@@ -159,18 +163,33 @@ def pages(found: Mapping[str, tuple[Track, list[Entry]]]) -> dict[str, str]:
     return generated
 
 
+def _existing(root: str | Path) -> Path:
+    """The leaderboards' folder: a wrong name is no empty board."""
+    if not Path(root).is_dir():
+        raise InputError(f"no folder {str(root)!r}: give the leaderboards' folder with --root, or add an entry first")
+    return Path(root)
+
+
 def build(root: str | Path) -> list[Path]:
-    """Regenerate every page; the same entries give the same bytes."""
+    """Regenerate every page; the same entries give the same bytes.
+
+    Raises:
+        InputError: there is no such folder, or an entry is damaged.
+    """
     written = []
-    for name, text in pages(boards(root)).items():
+    for name, text in pages(boards(_existing(root))).items():
         write_text(Path(root) / name, text)
         written.append(Path(root) / name)
     return written
 
 
 def check(root: str | Path) -> Iterator[str]:
-    """Say what is wrong with the leaderboards, a line each: doctored numbers, stale pages, foreign data."""
-    root = Path(root)
+    """Say what is wrong with the leaderboards, a line each: doctored numbers, stale pages, foreign data.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    root = _existing(root)
     try:
         found = boards(root)
     except (InputError, OSError) as error:

@@ -249,6 +249,7 @@ def build_item(shard: Shard) -> dict[str, Any]:
 def badly_exposed_shares(image: Image) -> tuple[float, float]:
     """The shares of pixels whose brightest channel is >= 250 or <= 5 of 255.
 
+    >>> import numpy as np
     >>> badly_exposed_shares(Image(np.array([[[255, 0, 0], [5, 5, 5], [9, 9, 9], [90, 0, 0]]], np.uint8)))
     (0.25, 0.25)
     """
@@ -327,6 +328,7 @@ def _restore(plan: Plan, built: Dataset) -> None:
             os.path.relpath(os.path.join(folder, name), built.folder / split)
             for folder, _, names in os.walk(built.folder / split)
             for name in names
+            if os.path.exists(os.path.join(folder, name))  # not so a link whose file is gone
         }
         for row in built.rows(split):
             for name, digest in store.files_of(row).items():
@@ -378,7 +380,7 @@ def estimate(recipe: DatasetRecipe, *, root: str | Path | None = None, workers: 
         seconds = time.monotonic() - started
         for path in Path(folder).rglob("*"):
             if path.is_file():
-                files, size = files + 1, size + path.stat().st_size
+                files, size = files + 1, size + path.lstat().st_size
     scale = plan.scenes / tried
     return Estimate(
         plan.scenes, plan.source_bytes, round(kept * scale), round(files * scale), round(size * scale),

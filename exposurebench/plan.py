@@ -22,6 +22,7 @@ from exposurebench.dataset import SPLITS
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.files import safe_key, short_hash
 from exposurebench.images import Image
+from exposurebench.pairing import numbers
 from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
 from exposurebench.scene import Frame, Pair, Rejected, Scene
 from exposurebench.splits import parse_shares, split_of
@@ -75,14 +76,19 @@ def check(recipe: DatasetRecipe) -> None:
     Raises:
         RecipeError: the settings cannot be used; the message is the plug-in's.
     """
-    image = Image(np.full((4, 4, 3), 128, np.uint8))
-    if catalog.load("pairing", recipe.pair).fact("TAKES") == "linear":
-        image = Image(np.full((4, 4, 3), 0.18, np.float32), 16, "linear")
-    gray = Frame(Path("gray"), image=image, encoding=image.encoding)
+    entry = catalog.load("pairing", recipe.pair)
+    picture, light = Image(np.full((4, 4, 3), 128, np.uint8)), Image(np.full((4, 4, 3), 0.18, np.float32), 16, "linear")
+    taken = light if entry.fact("TAKES") == "linear" else picture
+    target, ev = recipe.pair_settings.get("target"), recipe.pair_settings.get("ev")
     try:
         if recipe.augment is not None:
             augmentation.check(recipe.augment)
-        for _ in make_pairs(dataclasses.replace(recipe, size=None), Scene("gray", (gray,))):
+        exposure = numbers("ev", ev)[0] if ev is not None else None
+        frames = [Frame(Path("gray"), exposure, taken, taken.encoding)]
+        if target:  # the pairing may ask for a finished picture: there is one, of the kind that it gives
+            finished = light if entry.fact("GIVES") == "linear" else picture
+            frames.append(Frame(Path("gray"), image=finished, encoding=finished.encoding, role=target))
+        for _ in make_pairs(dataclasses.replace(recipe, size=None), Scene("gray", tuple(frames))):
             pass
         if "=" in recipe.split or recipe.split not in (*SPLITS, "official"):
             parse_shares(recipe.split)
@@ -126,6 +132,7 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
     for number, scene in enumerate(scenes_of(recipe, root)):
         if not number:
             _check_encoding(recipe, scene)
+            _check_target(recipe, scene)
         keys.append(_key_hash(_key(scene.name)))
         if recipe.limit is not None:
             draws.append(draw(recipe.seed, "limit", scene.name))
@@ -156,6 +163,14 @@ def _check_encoding(recipe: DatasetRecipe, scene: Scene) -> None:
         raise RecipeError(
             f"the pairing {recipe.pair} takes {words[takes]}, and the source {recipe.source} gives "
             f"{words[scene.frames[0].encoding]}: choose another source or --pair"
+        )
+
+
+def _check_target(recipe: DatasetRecipe, scene: Scene) -> None:
+    target, roles = recipe.pair_settings.get("target"), [frame.role for frame in scene.frames if frame.role]
+    if target is not None and target not in ("auto", "render", *roles):
+        raise RecipeError(
+            f"target {target!r} is no finished picture of the source {recipe.source}: it gives {', '.join(roles) or 'none'}"
         )
 
 

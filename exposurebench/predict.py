@@ -145,6 +145,8 @@ def _baseline(
             f"baseline:{name} needs a scene's other exposures: give a data set that has them with --dataset"
         )
     function = entry.function()
+    if settings:
+        _try_settings(name, function, needs, settings)
 
     def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
         known: dict[str, Any] = {"training_targets": training}
@@ -169,6 +171,17 @@ def _baseline(
         about = {"name": training.dataset.name, "split": training.split, "pixels": training.dataset.pixels}
         facts["training_targets"] = about
     return Method(name, run, facts)
+
+
+def _try_settings(name: str, function: Callable[..., Any], needs: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Correct a small ramp, so that settings out of their range are a mistake of the caller, known at once."""
+    ramp = np.linspace(0, 1, 64 * 64 * 3, dtype=np.float32).reshape(64, 64, 3)
+    frames = tuple(ExposedFrame(ramp**power, math.log2(1 / power)) for power in (2, 1))
+    known = {"tau": 0.5, "transfer": "gamma22", "training_targets": [ramp], "frames": frames}
+    try:
+        function(Evidence(ramp, **{n: known[n] for n in needs if n in known}), **settings)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise RecipeError(f"baseline:{name}: {error}") from error
 
 
 def _checkpoint(path: Path, device: str) -> Method:

@@ -6,19 +6,18 @@ import contextlib
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from exposurebench.dataset import SPLITS, Row, sides_of
-from exposurebench.files import sha256, sha256_file, write_bytes, writing
-from exposurebench.images import Image, encode_image, encode_radiance, quantize
+from exposurebench.camera import preview
+from exposurebench.dataset import SIDES, SPLITS, Row, sides_of
+from exposurebench.files import read_json, sha256, sha256_file, write_bytes, write_link, writing
+from exposurebench.images import Image, encode_image, encode_radiance
 from exposurebench.recipe import DatasetRecipe
 from exposurebench.scene import Pair, Rejected
-from exposurebench.tonemapping import preview
 
 LARGEST_HALF = 65504.0
 REJECTED_COLUMNS = (
@@ -32,7 +31,8 @@ def write_pairs(
 ) -> tuple[list[Row], list[Rejected]]:
     """Write the pairs of one scene; an image that pairs share is written once.
 
-    An image whose pixels are those of a file is written as that file's own bytes. Light is written as
+    An image whose pixels are those of a file is written as that file's own bytes, or as a link to it where the
+    pairing asks for that. Light is written as
     half-float OpenEXR, and light to be predicted has an 8-bit preview besides. A scene whose pairs cannot all
     be made leaves nothing.
 
@@ -65,7 +65,7 @@ def write_pairs(
                 {
                     **{name: value for name, value in columns.items() if not name.endswith("_sha256")},
                     "id": stem,
-                    **pair.settings,
+                    **{f"{name}_role" if name in SIDES else name: value for name, value in pair.settings.items()},
                     **pair.facts,
                     **{name: value for name, value in columns.items() if name.endswith("_sha256")},
                     "width": width,
@@ -88,9 +88,13 @@ def _write(folder: Path, place: str, image: Image, recipe: DatasetRecipe, with_p
     data, suffix, pixels = encoded(image, recipe)
     light = image.encoding != "srgb"
     columns = {"{}_exr" if light else "{}_file_name": f"{place}{suffix}", "{}_sha256": sha256(data)}
-    write_bytes(f"{folder}/{place}{suffix}", data)
+    if not (image.origin and image.file and write_link(f"{folder}/{place}{suffix}", image.origin)):
+        write_bytes(f"{folder}/{place}{suffix}", data)
     if light and with_preview:
-        name, small = f"preview/{place.partition('/')[2]}.png", encode_image(quantize(preview(image.pixels)))
+        name, small = (
+            f"preview/{place.partition('/')[2]}.png",
+            encode_image(preview(image.pixels, image.facts.get("white_level")).pixels),
+        )
         columns |= {"preview_file_name": name, "preview_sha256": sha256(small)}
         write_bytes(f"{folder}/{name}", small)
     return columns, pixels_sha256(pixels)
@@ -104,7 +108,7 @@ def encoded(image: Image, recipe: DatasetRecipe) -> tuple[bytes, str, Any]:
     """
     if image.encoding != "srgb":
         stored = as_stored(image.pixels)
-        return encode_radiance(image.pixels, "exr" if stored.dtype == np.float16 else "exr32"), ".exr", stored
+        return encode_radiance(stored, "exr" if stored.dtype == np.float16 else "exr32"), ".exr", stored
     levels = image.as_levels()
     if image.file:
         return *image.file, levels
@@ -218,6 +222,12 @@ class _Streams:
 
 
 def read_marker(path: Path) -> dict[str, Any]:
-    """What one finished shard left behind."""
-    marker: dict[str, Any] = json.loads(path.read_bytes())
+    """What one finished shard left behind.
+
+    Raises:
+        InputError: it is damaged; without it the same command builds the shard again.
+    """
+    marker: dict[str, Any] = read_json(
+        path, "the marker of a finished shard (delete it and run the same command again)"
+    )
     return marker

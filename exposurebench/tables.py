@@ -56,6 +56,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     missing = [column for column in ID_COLUMNS if column not in table]
     if missing:
         raise InputError(f"{str(path)!r} is no per-image table: it lacks {', '.join(missing)}")
+    if table["unchanged"].dtype != bool:
+        raise InputError(f"{str(path)!r} is no per-image table: unchanged must be True or False in every row")
     return table
 
 
@@ -211,12 +213,12 @@ def words(row: Mapping[str, Any]) -> Words:
 
 
 def spelled(value: float, decimals: int) -> str:
-    """A number with so many decimals and a minus sign that is one."""
-    return "\u221e" if value == math.inf else f"{value:.{decimals}f}".replace("-", "\u2212")
+    """A number with so many decimals and a minus sign that is one; what rounds to nothing has none."""
+    return "\u221e" if value == math.inf else f"{value:z.{decimals}f}".replace("-", "\u2212")
 
 
 def _ends(low: float, high: float, decimals: int) -> tuple[str, str]:
-    while low != high and decimals < DIGITS and f"{low:.{decimals}f}" == f"{high:.{decimals}f}":
+    while low != high and decimals < DIGITS and spelled(low, decimals) == spelled(high, decimals):
         decimals += 1
     return spelled(low, decimals), spelled(high, decimals)
 

@@ -1,4 +1,4 @@
-"""Light of any range into display values: two published operators and the curve of previews.
+"""Light of any range into display values: two published operators, and the scale of relative luminance.
 
 All take linear Rec. 709 light, ``(H, W, 3)`` float32 at or above 0, and give display-encoded float32 in [0, 1].
 """
@@ -121,30 +121,6 @@ def reinhard_devlin_2005(
         total = plane + (math.exp(-intensity) * adapted) ** exponent
         scaled[..., channel] = np.divide(plane, total, out=np.zeros_like(plane), where=total > 0)
     return (_stretched(scaled) ** (1 / gamma)).astype(np.float32)
-
-
-def preview(light: Picture, *, share: float = 0.95) -> Picture:
-    """What an 8-bit picture beside a file of light shows: scaled, cut and encoded by the sRGB curve.
-
-    ``srgb(min(1, light / q))`` with ``q`` the value that ``share`` of the pixels' brightest channels do not exceed (the
-    scale of paper 3's relative luminance); the largest value where ``q`` is 0.
-
-    Args:
-        light: ``(H, W, 3)`` float32, linear, at or above 0.
-        share: of pixels that are not cut, in (0, 1].
-
-    Returns:
-        ``(H, W, 3)`` float32, display-encoded, [0, 1].
-
-    Raises:
-        ValueError: light that is negative or not finite, a share out of range.
-
-    >>> light = np.array([0.05, 0.5, 5], np.float32).reshape(1, 3, 1).repeat(3, axis=2)
-    >>> preview(light, share=0.5)[0, :, 0].astype(float).round(3).tolist()
-    [0.349, 1.0, 1.0]
-    """
-    _checked(light)
-    return _encoded(light / np.float32(white_level(light, share)), "srgb")
 
 
 def white_level(light: Picture, share: float = 0.95) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -63,8 +64,8 @@ def training_recipe(document: Mapping[str, Any]) -> TrainingRecipe:
         beside = {name: rest.pop(name) for name in list(rest) if name in entry.parameters()}
         settings = plugin_settings(entry, {**settings, **beside})
     recipe = fill(TrainingRecipe, {**rest, "settings": settings})
-    if min(recipe.steps, recipe.batch, recipe.patch) < 1 or recipe.learning_rate <= 0:
-        raise RecipeError("steps, batch, patch and learning_rate must be positive")
+    if min(recipe.steps, recipe.batch, recipe.patch) < 1 or not 0 < recipe.learning_rate < math.inf:
+        raise RecipeError("steps, batch, patch and learning_rate must be positive and finite")
     return recipe
 
 

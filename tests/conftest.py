@@ -1,7 +1,9 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # One thread for each test process: the tests run side by side. Before torch is imported, or it is not heeded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -52,3 +54,40 @@ def trainable(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     return make_dataset(recipe, tmp_path_factory.mktemp("trainable") / "set", card=False).dataset.folder
+
+
+@pytest.fixture(scope="session")
+def write_photographs() -> Callable[..., Path]:
+    """Writes so many photographs, all alike in size but for a few rows, into class folders; gives the folder."""
+    import cv2
+    import numpy as np
+
+    def write(folder: Path, count: int, height: int = 40, width: int = 48) -> Path:
+        for number in range(count):
+            path = folder / f"class{number % 3}" / f"photo{number:04d}.{'png' if number % 4 == 0 else 'jpg'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Smooth colours in the middle of the scale, other ones for every number.
+            coarse = np.random.default_rng(number).integers(20, 236, (5, 6, 3)).astype(np.uint8)
+            assert cv2.imwrite(str(path), cv2.resize(coarse, (width, height + number % 5)))
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory, write_photographs: Callable[..., Path]) -> Path:
+    """Thirty small photographs, none of them badly exposed; nobody changes them."""
+    return write_photographs(tmp_path_factory.mktemp("photographs"), 30)
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[..., Any]:
+    """Builds a data set out of a folder of photographs in this process; gives the data set."""
+    from exposurebench.make_dataset import make_dataset
+    from exposurebench.recipe import dataset_recipe
+
+    def build(out: Path, root: Path, *, card: bool = False, **settings: Any) -> Any:
+        recipe = dataset_recipe({"source": "folder", **settings})
+        return make_dataset(recipe, out, root=root, card=card).dataset
+
+    return build

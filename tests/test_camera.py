@@ -11,7 +11,7 @@ import simplejpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exposurebench.camera import Camera, draw_camera, expose
+from exposurebench.camera import Camera, draw_camera, expose, preview
 from exposurebench.crf import parse_curve
 from exposurebench.images import Image, encode_image, quantize, read_image
 
@@ -292,3 +292,13 @@ def test_a_camera_can_be_made_by_hand() -> None:
     picture = expose(LIGHT, Camera(parse_curve("srgb")))
     assert isinstance(picture, Image)
     np.testing.assert_array_equal(picture.pixels, formula(LIGHT, "srgb"))
+
+
+def test_a_preview_cuts_a_twentieth_or_what_is_asked() -> None:
+    light = np.exp2(np.random.default_rng(5).uniform(-10, 6, (33, 47, 3))).astype(np.float32)
+    assert (preview(light).pixels == 255).any(axis=2).mean() == pytest.approx(0.05, abs=0.01)
+    assert (preview(light, 4.0).pixels == 255).any(axis=2).mean() == pytest.approx((light.max(2) >= 4).mean(), abs=0.01)
+    night = np.zeros((20, 20, 3), np.float32)
+    night[3, 4] = 2, 1, 0
+    assert preview(night).pixels[3, 4].tolist() == [255, 188, 0]
+    assert np.count_nonzero(preview(night).pixels) == 2

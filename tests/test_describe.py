@@ -1,6 +1,10 @@
 """What a data set says of itself: the command on its card makes the very same recipe."""
 
+import json
 import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -47,3 +51,14 @@ def test_the_command_on_the_card_makes_the_same_recipe(document, monkeypatch):
 )
 def test_a_set_is_called_after_its_source_and_threshold(document, name):
     assert default_name(dataset_recipe(document)) == name
+
+
+def test_the_description_of_the_set_is_whole(build: Callable[..., Any], photographs: Path, tmp_path: Path) -> None:
+    document = build(tmp_path, photographs, tau=0.5).document
+    on_disk = json.loads((tmp_path / "dataset.json").read_text())
+    assert on_disk == document
+    assert on_disk["schema"] == 1
+    assert set(on_disk["fingerprints"]) == {"files", "pixels"}
+    assert sum(n["photographs"] for n in on_disk["counts"].values()) == 30
+    assert str(tmp_path) not in json.dumps(on_disk)
+    assert str(photographs) not in json.dumps(on_disk)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from exposurebench import tables
 from exposurebench.checkpoint import Checkpoint, save_checkpoint
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
@@ -191,17 +190,6 @@ def test_predict_keeps_names_apart_and_says_what_it_left_out(samples: Path, tmp_
         predict(open_method("baseline:identity"), files[2:], tmp_path / "out")
 
 
-def test_tables_refuse_to_mix_protocols_and_data(samples: Path, trainable: Path) -> None:
-    one = evaluate("baseline:identity", samples, metrics=["psnr"]).document
-    two = evaluate("baseline:identity", trainable, metrics=["psnr"]).document
-    tables.check_comparable({"a": one, "b": one})
-    with pytest.raises(InputError, match="their pixels differ"):
-        tables.check_comparable({"a": one, "b": two})
-    other = {**one, "protocols": {"psnr": {**one["protocols"]["psnr"], "border": 4}}}
-    with pytest.raises(InputError, match=r"other protocols of psnr \(border\)"):
-        tables.check_comparable({"a": one, "b": other})
-
-
 def test_a_set_is_never_trained_on_the_targets_it_is_scored_on(samples: Path) -> None:
     with pytest.raises(MissingError, match="has no train split"):
         evaluate("baseline:histogram_match", samples, training=samples, metrics=["psnr"])
@@ -233,10 +221,3 @@ def test_pairs_that_were_all_right_already_say_nothing(tmp_path: Path) -> None:
     built = make_dataset(recipe, tmp_path / "set", card=False).dataset
     with pytest.raises(InputError, match="every input equals its target"):
         evaluate("baseline:identity", built.folder, metrics=["psnr"])
-
-
-def test_names_that_look_like_nothing_survive_the_table(samples: Path, tmp_path: Path) -> None:
-    result = evaluate("baseline:identity", samples, metrics=["psnr"])
-    result.per_image.loc[0, ["id", "scene"]] = "NA"
-    tables.write_table(tmp_path / "t.csv", result.per_image)
-    assert tables.read_table(tmp_path / "t.csv")["scene"].tolist()[0] == "NA"

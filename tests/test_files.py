@@ -173,3 +173,16 @@ def test_shipped_files_lie_beside_or_inside_the_package(tmp_path: Path, monkeypa
     (package / "recipes").mkdir()
     assert files.shipped("recipes", "a.toml") == package / "recipes" / "a.toml"
     assert files.shipped("leaderboards") == tmp_path / "leaderboards"
+
+
+def test_a_link_replaces_what_was_there_and_leaves_the_file_it_names(tmp_path: Path) -> None:
+    (tmp_path / "source.png").write_bytes(b"light")
+    for _ in range(2):
+        assert files.write_link(tmp_path / "new" / "a.png", tmp_path / "source.png")
+    assert (tmp_path / "new" / "a.png").read_bytes() == b"light"
+    files.write_bytes(tmp_path / "new" / "a.png", b"copy")
+    assert (tmp_path / "source.png").read_bytes() == b"light"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError):
+        files.write_link(tmp_path / "file" / "a.png", tmp_path / "source.png")

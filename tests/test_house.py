@@ -12,12 +12,13 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from exposurebench import catalog
-from exposurebench.recipe import dataset_recipe
+from exposurebench.errors import RecipeError
+from exposurebench.recipe import dataset_recipe, fill
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "exposurebench"
@@ -53,7 +54,9 @@ ROOMS: dict[str, tuple[int, str]] = {
     ),
     "tensors": (1, "torch"),
     "images": (0, "numpy"),
-    **dict.fromkeys(("errors", "files", "download", "color", "exposure", "exposure_ratio", "crf"), (0, "neither")),
+    **dict.fromkeys(
+        ("errors", "files", "download", "archives", "color", "exposure", "exposure_ratio", "crf"), (0, "neither")
+    ),
 }
 TORCH = {"torch", "torchvision"}
 PIXELS = {"cv2", "rawpy", "OpenEXR", "exposurebench.images"}
@@ -380,18 +383,52 @@ def test_names_are_plain() -> None:
 # ------------------------------------------------------------------------ what travels with the package
 
 
-def recipes() -> list[Path]:
-    return sorted((ROOT / "recipes" / "datasets").glob("*.toml"))
+def check_data_set_recipe(document: dict[str, Any]) -> None:
+    from exposurebench.plan import check
+
+    recipe = dataset_recipe(document)
+    assert dataset_recipe(recipe.document()) == recipe, "the resolved recipe is the recipe"
+    check(recipe)
 
 
-@pytest.mark.parametrize("path", recipes(), ids=lambda path: path.stem)
-def test_shipped_data_set_recipes_load(path: Path) -> None:
+def check_training_recipe(document: dict[str, Any]) -> None:
+    from exposurebench.train import training_recipe
+
+    recipe = training_recipe(document)
+    network = catalog.load("models", recipe.model).function()(**recipe.settings)
+    assert list(network.parameters()), "its settings make a network"
+
+
+def check_track(document: dict[str, Any]) -> None:
+    from exposurebench.track import Track
+
+    track = fill(Track, document)
+    assert set(track.metrics) <= set(catalog.names("metrics"))
+    assert (ROOT / "recipes" / "datasets" / f"{track.dataset}.toml").is_file()
+
+
+RECIPES = {"datasets": check_data_set_recipe, "training": check_training_recipe, "tracks": check_track}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "recipes").rglob("*.*")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_shipped_recipes_load_and_their_settings_exist(path: Path) -> None:
     text = path.read_text("utf-8")
     assert text.startswith("# "), "a recipe begins with a comment that says what it makes"
     document = tomllib.loads(text)
-    recipe = dataset_recipe(document)
     assert document["schema"] == 1
-    assert dataset_recipe(recipe.document()) == recipe, "the resolved recipe is the recipe"
+    RECIPES[path.parent.name](document)
+    with pytest.raises(RecipeError, match=r"unknown .* 'tua'"):
+        RECIPES[path.parent.name]({**document, "tua": 1})
+
+
+@pytest.mark.parametrize("folder", ["datasets", "training"])
+def test_a_recipe_says_how_it_is_run(folder: str) -> None:
+    words = {"datasets": "make-dataset --recipe ", "training": "train "}
+    for path in (ROOT / "recipes" / folder).glob("*.toml"):
+        comments = [line for line in path.read_text("utf-8").splitlines() if line.startswith("#")]
+        assert f"exposurebench {words[folder]}{path.stem}" in "\n".join(comments)
 
 
 def test_recipes_and_leaderboards_travel_in_the_wheel() -> None:
@@ -438,6 +475,14 @@ def test_everything_the_readme_names_exists() -> None:
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
     assert set(re.findall(r"\]\(#([^)\s]+)\)", text)) <= anchors
+
+
+def test_the_readme_lists_every_source_with_its_facts() -> None:
+    """Written by `exposurebench sources --markdown`."""
+    table = readme().partition("--markdown` -->\n")[2].partition("<!-- /sources -->")[0]
+    assert table == catalog.sources_table()
+    assert [row.split("`")[1] for row in table.splitlines()[2:]] == catalog.names("sources")
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 6 for row in table.splitlines())
 
 
 def test_workflows_read_only_and_pinned() -> None:

@@ -62,12 +62,16 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line and end with its exit code."""
+    output = sys.stdout
     try:
         code = group.main(standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:
         _end("interrupted; run the same command again to go on", INTERRUPTED)
     except click.ClickException as error:
+        if error.format_message().startswith("Usage:"):  # a group without a command
+            click.echo(error.format_message(), err=True)
+            sys.exit(error.exit_code)
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
         _end(f"error: {error.format_message()}{f' See {where} --help' if where else ''}", error.exit_code)
     except ExposureBenchError as error:
@@ -76,6 +80,10 @@ def main() -> None:
         _end(f"error: {error}; run exposurebench doctor to see what is missing", MissingError.exit_code)
     except KeyboardInterrupt:
         _end("interrupted; run the same command again to go on", INTERRUPTED)
+    except (
+        SystemExit
+    ) as end:  # click puts another stream there and ends with 1 where the reader of its output went away
+        sys.exit(end.code if sys.stdout is output else 0)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

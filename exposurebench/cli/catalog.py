@@ -10,7 +10,7 @@ import click
 from exposurebench.cli import options
 
 _FACTS = {
-    "sources": ("title", "license", "url"),
+    "sources": ("title", "license", "layout", "command", "url"),
     "baselines": ("title", "needs", "reference"),
     "models": ("title", "parameters", "field_of_view", "paper"),
     "metrics": ("title", "unit", "range", "better", "reference"),
@@ -34,15 +34,28 @@ def _listing(kind: Any) -> Callable[..., None]:
             return
         for name, facts in found.items():
             click.echo(f"{name}: {facts['title']}")
-            shown = {fact.replace("_", " "): _plain(facts[fact]) for fact in _FACTS[kind][1:] if facts[fact]}
-            detail = "; ".join(f"{fact}: {value}" for fact, value in shown.items())
-            click.echo(f"    {detail}")
+            for fact in _FACTS[kind][1:]:
+                if facts[fact]:
+                    click.echo(f"    {fact.replace('_', ' ')}: {_plain(facts[fact])}")
 
     return command
+
+
+@click.command("sources", help="List the sources: what they hold, under which terms, and the command for each.")
+@click.option("--markdown", is_flag=True, help="The table of the README.")
+@click.pass_context
+@options.as_json
+def sources(context: click.Context, as_json: bool, markdown: bool) -> None:
+    from exposurebench import catalog
+
+    if markdown:
+        click.echo(catalog.sources_table(), nl=False)
+    else:
+        context.invoke(_sources, as_json=as_json)
 
 
 def _plain(value: object) -> str:
     return ", ".join("any" if v is None else str(v) for v in value) if isinstance(value, tuple) else str(value)
 
 
-sources, baselines, models, metrics = (_listing(kind) for kind in _FACTS)
+_sources, baselines, models, metrics = (_listing(kind) for kind in _FACTS)

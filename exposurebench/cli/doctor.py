@@ -15,10 +15,15 @@ _PACKAGES = {
     "torch": "torch",
     "torchvision": "torchvision",
     "rawpy": "rawpy",
+    "OpenEXR": "openexr",
     "imageio": "imageio",
     "skimage": "scikit-image",
     "matplotlib": "matplotlib",
     "safetensors": "safetensors",
+    "jinja2": "jinja2",
+    "platformdirs": "platformdirs",
+    "tqdm": "tqdm",
+    "click": "click",
 }
 
 

@@ -33,7 +33,10 @@ from exposurebench.cli import options
 )
 @options.settings
 @options.workers
-@click.option("--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True)
+@click.option(
+    "--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True,
+    help="List what cannot be read in rejected.csv, or stop at the first.",
+)  # fmt: skip
 @click.option("--download", is_flag=True, help="Fetch what the source offers to fetch.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, from a few photographs.")

@@ -22,7 +22,7 @@ def quickstart(out: Path, as_json: bool) -> None:
     from exposurebench.report.page import write_page
 
     results = list(
-        tqdm(verb.quickstart(out), total=len(verb.BASELINES), unit="method", disable=as_json, file=sys.stderr)
+        tqdm(verb.quickstart(out), total=len(verb.BASELINES), unit="method", disable=as_json or None, file=sys.stderr)
     )
     results.sort(key=lambda result: -result.summary["value"][0])
     page = write_page(results, out / verb.RECIPE, out)

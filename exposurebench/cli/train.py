@@ -26,7 +26,7 @@ def train(recipe: str, data: Path, out: Path, settings: tuple[str, ...], device:
     from exposurebench.train import training_recipe
 
     resolved = training_recipe({**read_recipe(recipe, "training"), **parse_settings(settings)})
-    with tqdm(total=resolved.steps, unit="step", disable=as_json, file=sys.stderr) as bar:
+    with tqdm(total=resolved.steps, unit="step", disable=as_json or None, file=sys.stderr) as bar:
 
         def show(step: int, loss: float) -> None:
             bar.update()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -32,6 +33,7 @@ class Image:
         notes: what was done on reading (rotated, converted from a profile, alpha dropped, ...).
         saturated: ``(H, W)``, where the sensor was at its limit, as far as the file tells (RAW).
         facts: what else the file says, for the manifest (exposure_ev, the decoder's version, ...).
+        origin: where the file lies, if a data set is to link to it instead of holding a copy.
     """
 
     pixels: NDArray[Any]
@@ -41,6 +43,7 @@ class Image:
     notes: tuple[str, ...] = ()
     saturated: NDArray[np.bool_] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    origin: Path | None = None
 
     def as_float(self) -> NDArray[np.float32]:
         """The pixels as float32: in [0, 1], or light as it is."""

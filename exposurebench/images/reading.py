@@ -219,15 +219,12 @@ def _levels(data: bytes, kind: str, header: PIL.Image.Image) -> tuple[NDArray[An
         notes.append("gray repeated to three channels")
     pixels = np.ascontiguousarray(pixels[..., :3])
     if profile:
+        notes.append(f"converted from the ICC profile '{profiles.describe(profile)}'")
         if pixels.dtype != np.uint8:
-            raise ImageError(
-                f"has 16 bits and the ICC profile '{profiles.describe(profile)}': convert it to sRGB, 16-bit profiles "
-                "are not applied yet"
-            )
+            return profiles.convert_deep_to_srgb(pixels, profile), notes
         gray = header.mode in ("L", "LA", "1")
         source = PIL.Image.fromarray(np.ascontiguousarray(pixels[..., 0]) if gray else pixels)
         pixels = np.asarray(profiles.convert_to_srgb(source, profile))
-        notes.append(f"converted from the ICC profile '{profiles.describe(profile)}'")
     return pixels, notes
 
 

@@ -17,6 +17,9 @@ from exposurebench.images.rgbe import encode_rgbe
 
 FORMATS = ("png", "jpg")
 LIGHT_FORMATS = ("exr", "exr32", "hdr", "tiff")
+_INFINITE_HALF = 0x7C00
+"""The bits of infinity: those of NaN and of what is negative are larger numbers."""
+_MINUS_ZERO = 0x8000
 _LARGEST_HALF = 65504.0
 
 
@@ -48,11 +51,11 @@ def encode_image(levels: NDArray[Any], file_format: str = "png", quality: int = 
     return data.tobytes()
 
 
-def encode_radiance(light: NDArray[np.float32], file_format: str = "exr") -> bytes:
+def encode_radiance(light: NDArray[np.floating[Any]], file_format: str = "exr") -> bytes:
     """Encode linear Rec. 709 light; the same values give the same bytes.
 
     Args:
-        light: ``(H, W, 3)`` float32, finite, at or above 0.
+        light: ``(H, W, 3)`` float32, finite, at or above 0; or float16 for ``exr``.
         file_format: ``exr``: OpenEXR of halves, rounded to the nearest (to 0 below about 3e-8); ``exr32``:
             OpenEXR of floats, exact; ``hdr``: a Radiance picture, within 1/256 of each pixel's brightest
             channel; ``tiff``: floats, exact and uncompressed.
@@ -64,8 +67,15 @@ def encode_radiance(light: NDArray[np.float32], file_format: str = "exr") -> byt
     >>> encode_radiance(np.ones((2, 2, 3), np.float32))[1:4]
     b'/1\\x01'
     """
-    if light.ndim != 3 or light.shape[2] != 3 or light.dtype != np.float32 or not light.size:
+    if light.ndim != 3 or light.shape[2] != 3 or light.dtype not in (np.float32, np.float16) or not light.size:
         raise ValueError(f"expected (H, W, 3) float32, got {light.shape} {light.dtype}")
+    if light.dtype == np.float16:
+        bits = light.view(np.uint16)
+        if file_format != "exr" or (
+            bits.max() >= _INFINITE_HALF and (bits[bits != _MINUS_ZERO] >= _INFINITE_HALF).any()
+        ):
+            raise ValueError(f"halves must be finite, at or above 0, and written as exr, not {file_format!r}")
+        return encode_exr(light)
     low, high = float(light.min()), float(light.max())
     if not (low >= 0 and high < np.inf):
         raise ValueError(f"light must be finite and at or above 0, not from {low:g} to {high:g}")

@@ -63,6 +63,34 @@ def pair_name(*parts: str) -> str:
     return "_".join(part.removesuffix(".0").replace(".", "p") for part in parts if part)
 
 
+def finished_picture(scene: Scene, target: str, *, otherwise: str = "") -> tuple[str, Image | None]:
+    """The finished picture of a scene that is to be the target.
+
+    Args:
+        scene: frames that have a role are its finished pictures.
+        target: a role, or ``auto``: the only one, else ``otherwise``.
+        otherwise: a name for what is made where there is no such picture; empty where nothing is.
+
+    Returns:
+        The role and the picture; no picture for ``otherwise``.
+
+    Raises:
+        ValueError: there is no such picture.
+    """
+    pictures = {frame.role: frame.pixels for frame in scene.frames if frame.role}
+    role = target
+    if target == "auto":
+        role = next(iter(pictures)) if len(pictures) == 1 else otherwise
+    if role not in pictures and (not role or role != otherwise):
+        known = [name for name in (otherwise, *pictures) if name]
+        raise ValueError(
+            f"{scene.name!r} has no picture {target!r}: target must be {' or '.join(known)}"
+            if known
+            else f"{scene.name!r} has no finished picture: expected one beside what the camera took"
+        )
+    return role, pictures.get(role)
+
+
 @dataclass(frozen=True)
 class Render:
     """One exposure of a scene's light through a camera.

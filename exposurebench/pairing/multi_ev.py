@@ -8,7 +8,7 @@ import numpy as np
 
 from exposurebench.camera import Camera, expose
 from exposurebench.images import Image
-from exposurebench.pairing import Scale, renders
+from exposurebench.pairing import Scale, finished_picture, renders
 from exposurebench.scene import Pair, Scene
 
 TITLE = "light rendered at several exposures through a camera's response"
@@ -67,7 +67,7 @@ def multi_ev(
     >>> [(p.name, int(p.input.pixels[0, 0, 0]), int(p.target.pixels[0, 0, 0])) for p in multi_ev(scene, ev=[-1, 0])]
     [('ev-1', 85, 118), ('ev0', 118, 118)]
     """
-    role, finished = _finished(scene, target)
+    role, finished = finished_picture(scene, target, otherwise="render")
     plain: dict[tuple[int, str], Image] = {}
     for render in renders(
         scene, "multi_ev", ev=ev, crf=crf, scale=scale, noise_signal=noise_signal, noise_constant=noise_constant,
@@ -91,15 +91,3 @@ def multi_ev(
             facts={**render.facts, "input_is_target": same},
             shared_names={"target": "" if finished else render.frame_name},
         )
-
-
-def _finished(scene: Scene, target: str) -> tuple[str, Image | None]:
-    """The role of the target and its picture; none where it is to be rendered."""
-    pictures = {frame.role: frame.pixels for frame in scene.frames if frame.role}
-    if target == "auto":
-        target = next(iter(pictures)) if len(pictures) == 1 else "render"
-    if target != "render" and target not in pictures:
-        raise ValueError(
-            f"{scene.name!r} has no picture {target!r}: target must be {' or '.join(['render', *pictures])}"
-        )
-    return target, pictures.get(target)

@@ -218,6 +218,7 @@ def _readme(dataset: Dataset, measured: _Measured, shown: int) -> str:
         transfer=bool(measured.transfer),
         grid=f"{GRID:,}",
         split=dataset.splits[-1],
+        light=dataset.gives != "srgb",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from exposurebench.dataset import Dataset, Row
@@ -23,7 +23,15 @@ _MEANINGS = {
     "tau": "the light that becomes white, as a share of the full range",
     "exposure_ev": "how much brighter the input is than the target, in EV",
     "display_threshold": "the display value from which on the target is clipped",
-    "clipped_share": "share of the target's pixels above the display threshold",
+    "clipped_share": "share of the pixels that lose light to clipping",
+    "target_exr": "the light to be predicted, linear Rec. 709, OpenEXR",
+    "radiance_exr": "the light that the input shows, linear Rec. 709, OpenEXR",
+    "preview_file_name": "an 8-bit picture of the target's light, to look at",
+    "ev": "the exposure, in stops; plus is brighter",
+    "crf": "the camera's response function",
+    "gain": "what the source's light was multiplied by",
+    "input_is_target": "whether the input is the target already",
+    "source_facts": "what the source's file says of itself, JSON",
     "overexposed": "share of the photograph's pixels whose brightest channel is >= 250 of 255",
     "underexposed": "share of the photograph's pixels whose brightest channel is <= 5 of 255",
 }
@@ -47,7 +55,7 @@ def describe(dataset: Dataset, columns: Mapping[str, Sequence[str]], sample: Seq
         "license": license_of(dataset),
         "citeAs": source["citation"],
         "url": source["url"],
-        "distribution": [part for split in dataset.splits for part in _files(dataset, split)],
+        "distribution": [part for split in dataset.splits for part in _files(dataset, split, columns[split])],
         "recordSet": [_records(split, columns[split], sample) for split in dataset.splits],
     }
     return {key: value for key, value in used.items() if value != ""}
@@ -58,7 +66,7 @@ def license_of(dataset: Dataset) -> str:
     return str(dataset.recipe().source_settings.get("license") or dataset.document["source"]["license"])
 
 
-def _files(dataset: Dataset, split: str) -> list[dict[str, Any]]:
+def _files(dataset: Dataset, split: str, columns: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {
             "@type": "cr:FileObject",
@@ -78,9 +86,20 @@ def _files(dataset: Dataset, split: str) -> list[dict[str, Any]]:
                 "includes": f"{split}/{side}/**",
                 "encodingFormat": media,
             }
-            for side, media in (("input", _MEDIA[dataset.document["recipe"]["format"]]), ("target", "image/*"))
+            for side, media in _sides(dataset, columns)
         ),
     ]
+
+
+def _sides(dataset: Dataset, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The folders of images that the columns name, with what kind of files they hold."""
+    for column in columns:
+        if column.endswith("_exr"):
+            yield column.removesuffix("_exr"), "image/x-exr"
+        elif column.endswith("_file_name"):
+            side = column.removesuffix("_file_name")
+            ours = side == "input" and "jpeg_quality" not in columns
+            yield side, _MEDIA[dataset.document["recipe"]["format"]] if ours else "image/*"
 
 
 def _records(split: str, columns: Sequence[str], sample: Sequence[Row]) -> dict[str, Any]:
@@ -110,7 +129,7 @@ def data_type(column: str, cells: Sequence[str]) -> str:
     >>> data_type("tau", ["0.5", "1"]), data_type("width", ["512"]), data_type("id", ["512"])
     ('sc:Float', 'sc:Integer', 'sc:Text')
     """
-    if column in _TEXT or column.endswith(("_file_name", "_sha256")):
+    if column in _TEXT or column.endswith(("_file_name", "_exr", "_sha256")):
         return "sc:Text"
     kinds: tuple[tuple[str, type], ...] = (("sc:Integer", int), ("sc:Float", float))
     for name, kind in kinds:

@@ -16,6 +16,7 @@ URL = ""
 LICENSE = "not stated"
 CITATION = ""
 LAYOUT = "any files below the folder; hidden ones are passed over, links to folders are followed once"
+COMMAND = "--root photos --tau 0.5"
 
 
 def folder(root: str | Path, *, license: str = LICENSE) -> Iterator[Scene]:  # noqa: A002 - the setting's name

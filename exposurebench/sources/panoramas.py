@@ -23,6 +23,7 @@ LAYOUT = (
     "any equirectangular .hdr and .exr files, twice as wide as high, below the folder; hidden ones are passed over, "
     "links to folders are followed once"
 )
+COMMAND = "--root maps --pair multi_ev"
 
 
 def panoramas(

@@ -15,6 +15,7 @@ URL = ""
 LICENSE = "each photograph its own: see leaderboards/photos72/photographs.csv"
 CITATION = ""
 LAYOUT = "ldr/*.jpg (59), ldr/*.png (1), kodak/*.png (12)"
+COMMAND = "--root photos --tau 0.5"
 
 
 def photos72(root: str | Path = "data/photos72") -> Iterator[Scene]:

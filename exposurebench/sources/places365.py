@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from exposurebench.download import download, unpack_tar
+from exposurebench.archives import unpack
+from exposurebench.download import download
 from exposurebench.errors import InputError, MissingError
 from exposurebench.scene import Frame, Scene
 from exposurebench.sources.folder import scene_name, walk
@@ -25,6 +26,7 @@ LAYOUT = (
     "val/<class>), one of these folders alone, or any tree of photographs; file lists, where there are any, "
     "beside them or in filelist_places365-standard or -challenge"
 )
+COMMAND = "--tau 0.5"
 
 Part = Literal["all", "train", "val", "test"]
 Edition = Literal["auto", "standard", "challenge"]
@@ -142,7 +144,7 @@ def fetch(
     was_there = archive.is_file()
     url = f"{_ARCHIVES}/{archive.name}"
     download(url, archive, size=size, md5=md5, offline=offline, progress=progress)
-    unpack_tar(archive, folder)
+    unpack(archive, folder)
     if not was_there:
         archive.unlink(missing_ok=True)
     return folder

@@ -13,6 +13,7 @@ URL = ""
 LICENSE = "not stated"
 CITATION = ""
 LAYOUT = "any .hdr and .exr files below the folder; hidden ones are passed over, links to folders are followed once"
+COMMAND = "--root maps --pair multi_ev"
 
 
 def radiance(root: str | Path, *, license: str = LICENSE) -> Iterator[Scene]:  # noqa: A002 - the setting's name

@@ -21,6 +21,7 @@ LAYOUT = (
     "any RAW files (.arw, .cr2, .crw, .dng, .nef, ...) below the folder; files of other names and hidden ones are passed "
     "over, links to folders are followed once"
 )
+COMMAND = "--root photos --pair multi_ev"
 
 
 def raw(

@@ -15,6 +15,7 @@ URL = "https://github.com/scikit-image/scikit-image/tree/main/src/skimage/data"
 LICENSE = "public domain, CC0, and the Middlebury stereo data; stated per photograph"
 CITATION = "van der Walt et al. 2014, scikit-image: image processing in Python, PeerJ 2:e453"
 LAYOUT = "inside the installed scikit-image"
+COMMAND = "--tau 0.5"
 
 _PHOTOGRAPHS = {
     "astronaut.png": (

@@ -19,6 +19,7 @@ URL = ""
 LICENSE = "CC0"
 CITATION = ""
 LAYOUT = "no files: the scenes are computed when they are read"
+COMMAND = "--pair multi_ev"
 
 
 def synthetic(

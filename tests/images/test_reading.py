@@ -272,12 +272,50 @@ def test_a_broken_profile_is_refused(read: Callable[..., Any], profile: bytes) -
             read(saved(RGB, file_format, icc_profile=profile))
 
 
-def test_sixteen_bits_with_a_foreign_profile_are_refused(read: Callable[..., Any]) -> None:
-    deep = opencv(".png", DEEP[..., ::-1])
-    body = b"iCCP" + b"wide\0\0" + zlib.compress(ADOBE)
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    with pytest.raises(ImageError, match="16 bits and the ICC profile 'Wide'"):
-        read(deep[:33] + chunk + deep[33:])
+def with_profile(pixels: np.ndarray, profile: bytes) -> bytes:
+    """A PNG of 16-bit RGB levels with an ICC profile."""
+    deep = opencv(".png", pixels[..., ::-1])
+    body = b"iCCP" + b"wide\0\0" + zlib.compress(profile)
+    return deep[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + deep[33:]
+
+
+def test_sixteen_bits_with_a_foreign_profile_are_converted_in_sixteen_bits(read: Callable[..., Any]) -> None:
+    calm = (DEEP * 0.3 + 20000).astype(np.uint16)  # stays inside sRGB
+    image = read(with_profile(calm, ADOBE))
+    assert image.notes == ("converted from the ICC profile 'Wide'",) and image.pixels.dtype == np.uint16
+    srgb_d50 = np.array([[0.43607, 0.22249, 0.01392], [0.38515, 0.71687, 0.09708], [0.14307, 0.06061, 0.71410]])
+    light = ((calm / 65535) ** (563 / 256) @ np.array(ADOBE_D50) @ np.linalg.inv(srgb_d50)).clip(0, 1)
+    expected = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 65535
+    assert np.abs(image.pixels - expected).max() < 65535 * 3e-4, "as far as the printed matrices agree"
+    eight = read(saved(PIL.Image.fromarray((calm / 257).round().astype(np.uint8)), "PNG", icc_profile=ADOBE))
+    assert np.abs(image.pixels / 257 - eight.pixels).mean() < 0.6, "the 8-bit way gives the same colours"
+
+
+@pytest.mark.parametrize("profile", [ADOBE.replace(b"rTRC", b"xTRC"), ADOBE.replace(b"rXYZ", b"xXYZ")])
+def test_sixteen_bits_with_a_profile_of_tables_are_refused(read: Callable[..., Any], profile: bytes) -> None:
+    with pytest.raises(ImageError, match=r"which has no matrix|profile is broken|does not fit"):
+        read(with_profile(DEEP, profile))
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        (b"curv\0\0\0\0" + struct.pack(">I", 0), lambda x: x),
+        (b"curv\0\0\0\0" + struct.pack(">IH", 1, 0x1CD), lambda x: x ** (0x1CD / 256)),
+        (b"curv\0\0\0\0" + struct.pack(">I3H", 3, 0, 16384, 65535), lambda x: np.interp(x, [0, 0.5, 1], [0, 0.25, 1])),
+        (b"para\0\0\0\0" + struct.pack(">HHi", 0, 0, 117965), lambda x: x ** (117965 / 65536)),
+        (
+            b"para\0\0\0\0" + struct.pack(">HH5i", 3, 0, *(round(v * 65536) for v in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))),
+            lambda x: np.where(x < 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4),
+        ),
+    ],
+    ids=["straight", "gamma", "table", "power", "srgb"],
+)  # fmt: skip
+def test_the_curves_of_a_profile(tag: bytes, expected: Callable[[np.ndarray], np.ndarray]) -> None:
+    from exposurebench.images import profiles
+
+    levels = np.arange(65536) / 65535
+    np.testing.assert_allclose(profiles._curve(tag), expected(levels), atol=2e-5)
 
 
 # -------------------------------------------------------------------------------------------- damage
@@ -405,12 +443,14 @@ def test_real_odd_files(shared: Path) -> None:
     assert notes("alpha.png") == ("alpha dropped",)
     assert notes("cmyk.jpg") == ("converted from CMYK",)
     assert notes("nikon_d300_srgb_8bit.png") == ()
+    deep, twin = (read_image(quirks / f"nikon_d300_{kind}.png") for kind in ("linear_rec2020_16bit", "srgb_8bit"))
+    assert deep.notes == ("converted from the ICC profile 'Linear Rec2020 RGB'",)
+    assert np.abs(deep.pixels / 257 - twin.pixels).mean() < 1, "the same crop, developed as 8-bit sRGB"
     for name, expected in {
         "broken_1280x960.jpg": "is damaged",
         "not_an_image.jpg": "is damaged",
         "jpeg_named_1.nef": "JPEG data under a RAW name",
         "luma_chroma.exr": "holds scene light (OpenEXR)",
-        "nikon_d300_linear_rec2020_16bit.png": "16 bits and the ICC profile 'Linear Rec2020 RGB'",
     }.items():
         with pytest.raises(ImageError) as caught:
             read_image(quirks / name)

@@ -12,8 +12,11 @@ from exposurebench.scene import Frame, Scene
 NAMES = catalog.names("pairing")
 
 
-def scene(takes: str, dtype: type = np.uint8) -> Scene:
-    """Two exposures of one picture, of odd sizes, with one constant corner: every level, or six decades of light."""
+def scene(takes: str, dtype: type = np.uint8, finished: str = "") -> Scene:
+    """Two exposures of one picture, of odd sizes, with one constant corner: every level, or six decades of light.
+
+    With ``finished`` there is a finished picture of that kind, and all are of one size.
+    """
     rng = np.random.default_rng(1)
     if takes == "linear":
         whole = (10 ** rng.uniform(-3, 3, (22, 33, 3))).astype(np.float32)
@@ -23,14 +26,22 @@ def scene(takes: str, dtype: type = np.uint8) -> Scene:
         whole[:5, :5] = np.iinfo(dtype).max
     frames = []
     for number in range(2):
-        pixels = whole[: 21 + number].copy()
+        pixels = whole[: 21 if finished else 21 + number].copy()
         if takes == "linear":
             image = Image(pixels * np.float32(2**number), 16, takes)
         else:
             pixels -= pixels // 4 * np.array(1 - number, dtype)
             image = Image(pixels, np.dtype(dtype).itemsize * 8, "srgb", file=(b"the file's bytes", ".png"))
         frames.append(Frame(Path(f"{number}.png"), exposure_ev=float(number), image=image, encoding=image.encoding))
+    if finished:
+        picture = scene(finished, dtype).frames[0].pixels
+        frames.append(Frame(Path("target.png"), image=picture, encoding=picture.encoding, role="target"))
     return Scene("odd", tuple(frames))
+
+
+def needs(name: str) -> str:
+    """What kind of finished picture a pairing cannot do without."""
+    return catalog.load("pairing", name).fact("GIVES") if name.startswith("paired") else ""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -46,10 +57,10 @@ def test_facts_are_stated(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_contract(name: str, dtype: type) -> None:
     entry = catalog.load("pairing", name)
-    given = scene(entry.fact("TAKES"), dtype)
+    given = scene(entry.fact("TAKES"), dtype, needs(name))
     before = [frame.pixels.pixels.copy() for frame in given.frames]
     pairs = list(entry.function()(given))
-    again = list(entry.function()(scene(entry.fact("TAKES"), dtype)))
+    again = list(entry.function()(scene(entry.fact("TAKES"), dtype, needs(name))))
     assert pairs
     assert len({pair.name for pair in pairs}) == len(pairs), "names tell the pairs of a scene apart"
     for frame, pixels in zip(given.frames, before, strict=True):
@@ -80,7 +91,7 @@ def test_images_of_another_kind_are_refused(name: str) -> None:
     entry = catalog.load("pairing", name)
     other = "linear" if entry.fact("TAKES") == "srgb" else "srgb"
     with pytest.raises(ValueError, match=entry.fact("TAKES")):
-        list(entry.function()(scene(other)))
+        list(entry.function()(scene(other, finished=needs(name))))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +11,9 @@ import numpy as np
 import pytest
 
 from exposurebench.dataset import Dataset, load_dataset
-from exposurebench.images import Image
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe
 from exposurebench.report.card import write_card
-from exposurebench.report.pictures import spread, thumbnail
-from exposurebench.report.templates import escape_markdown, fenced
 
 CARD = ("README.md", "croissant.json", "card/contact-sheet.png", "card/histograms.png", "card/transfer.png")
 
@@ -69,22 +64,6 @@ def test_front_matter_names_the_folder_of_every_split(tmp_path: Path) -> None:
     assert all((dataset.folder / split / "metadata.csv").is_file() for split in dataset.splits)
 
 
-def test_croissant_names_every_split_with_the_hash_of_its_manifest(tmp_path: Path) -> None:
-    dataset = build(tmp_path, 8, split="train=0.5,test=0.5")
-    document = json.loads((dataset.folder / "croissant.json").read_text(encoding="utf-8"))
-    assert document["conformsTo"] == "http://mlcommons.org/croissant/1.0"
-    files = {f["contentUrl"]: f["sha256"] for f in document["distribution"] if f["@type"] == "cr:FileObject"}
-    assert files == {
-        f"{split}/metadata.csv": hashlib.sha256((dataset.folder / split / "metadata.csv").read_bytes()).hexdigest()
-        for split in ("train", "test")
-    }
-    for records in document["recordSet"]:
-        columns = list(dataset.table(records["name"]).columns)
-        assert [field["name"] for field in records["field"]] == columns
-    types = {field["name"]: field["dataType"] for field in document["recordSet"][0]["field"]}
-    assert (types["tau"], types["width"], types["scene"]) == ("sc:Float", "sc:Integer", "sc:Text")
-
-
 def test_readme_says_what_was_left_out_and_how_to_make_it_again(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir(parents=True)
     (tmp_path / "photos" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -105,25 +84,3 @@ def test_drawn_thresholds_leave_no_remark_about_a_comb(tmp_path: Path) -> None:
     fixed, drawn = build(tmp_path / "a", 2, split="test"), build(tmp_path / "b", 6, split="test", tau="0.3:1")
     texts = [(d.folder / "README.md").read_text(encoding="utf-8") for d in (fixed, drawn)]
     assert ["comb of empty levels" in text for text in texts] == [True, False]
-
-
-def test_markdown_stays_text() -> None:
-    assert escape_markdown("![x](y)\n# z") == r"\!\[x\](y) \# z"
-    block = fenced("a\n```\nb")
-    assert re.match(r"(`+)", block)[0] == "````"  # type: ignore[index]
-
-
-def test_thumbnails_fit_their_box_and_are_never_enlarged() -> None:
-    for shape in ((300, 100), (100, 300), (1000, 3), (20, 30)):
-        small = thumbnail(Image(np.zeros((*shape, 3), np.uint16), 16), 60, 50)
-        assert small.dtype == np.uint8
-        assert small.shape[0] <= 50 and small.shape[1] <= 60
-    assert thumbnail(Image(np.zeros((20, 30, 3), np.uint8)), 60, 50).shape == (20, 30, 3)
-
-
-@pytest.mark.parametrize(("number", "wanted"), [(0, 3), (1, 8), (8, 8), (9, 8), (10_000, 300)])
-def test_spread_gives_different_positions_in_order(number: int, wanted: int) -> None:
-    positions = spread(number, wanted)
-    assert positions == sorted(set(positions))
-    assert len(positions) == min(number, wanted)
-    assert all(0 <= position < number for position in positions)

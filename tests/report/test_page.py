@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -13,14 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from exposurebench import tables
 from exposurebench.dataset import Dataset
 from exposurebench.errors import InputError
 from exposurebench.evaluate import Result, evaluate, read_result, write_result
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe
 from exposurebench.report.page import write_page
-from exposurebench.report.summary import as_text
 
 HOSTILE = "<script>alert(1)<i>.png"
 METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
@@ -156,28 +153,3 @@ def test_the_folder_of_another_data_set_is_refused(dataset: Dataset, results: li
         write_page(results, build(tmp_path, 2).folder, tmp_path)
     with pytest.raises(InputError, match="no results"):
         write_page([], dataset.folder, tmp_path)
-
-
-def test_text_has_a_line_a_metric_and_a_protocol_a_metric(results: list[Result]) -> None:
-    lines = as_text(results[1]).splitlines()
-    for metric in results[1].summary["metric"]:
-        assert sum(line.split()[0] == metric for line in lines if ":" not in line) == 1
-    for metric in METRICS:
-        assert sum(line.startswith(f"{metric} version 1: ") for line in lines) == 1
-    assert "N = 4 pairs of 4 photographs" in lines
-    assert any(line.startswith("* an oracle") and "tau" in line for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (("psnr", 27.914, 27.1, 28.7, math.nan, "dB"), ("27.91", "27.10 to 28.70", "", "dB")),
-        (("ssim", -0.25, 0.12345, 0.12349, math.nan, ""), ("\u22120.250", "0.12345 to 0.12349", "", "")),
-        (("histogram_similarity.mean", 1.0, 1.0, 1.0, 0.9, ""), ("100.0", "100.0 to 100.0", "90.0", "%")),
-        (("histogram_similarity.mean_w1", 0.1, math.nan, math.nan, math.nan, ""), ("0.100", "", "", "")),
-    ],
-)
-def test_numbers_in_words(row: tuple[str, float, float, float, float, str], expected: tuple[str, ...]) -> None:
-    keys = ("metric", "value", "low", "high", "noise_floor", "unit")
-    words = tables.words({**dict(zip(keys, row, strict=True)), "better": "higher"})
-    assert (words.value, words.interval, words.noise_floor, words.unit) == expected

@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import runpy
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from exposurebench import catalog
+from exposurebench import catalog, plan
 from exposurebench.errors import MissingError, RecipeError
+from exposurebench.recipe import dataset_recipe, parse_settings
 from exposurebench.scene import Scene
 
 SHARED = Path(os.environ.get("EXPOSUREBENCH_SHARED", Path(__file__).parents[2].parent / "shared"))
 NAMES = catalog.names("sources")
+LAID_OUT = runpy.run_path(str(Path(__file__).with_name("layouts.py")))["LAID_OUT"]
 
 
-def small_tree(folder: Path) -> Path:
+def small_tree(folder: Path, suffix: str = "") -> Path:
     """Photographs that share a stem, a name and, but for case, a path."""
     data = cv2.imencode(".jpg", np.full((8, 8, 3), 128, np.uint8))[1].tobytes()
     for name in (
@@ -32,31 +37,48 @@ def small_tree(folder: Path) -> Path:
         "val/1.jpg",
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+        (folder / f"{name}{suffix}").write_bytes(data)
     return folder
 
 
-def scenes(name: str, folder: Path) -> Iterator[Scene]:
+def scenes(name: str, folder: Path, **settings: Any) -> Iterator[Scene]:
     """A source over a small tree; over its own photographs where it takes no others."""
     source: Callable[..., Iterator[Scene]] = catalog.load("sources", name).function()
     if name in ("samples", "synthetic"):
-        return source()
+        return source(**settings)
     if name == "photos72":
         if not (SHARED / "data").is_dir():
             pytest.skip("the photographs of EXPOSUREBENCH_SHARED are not here")
-        return source(SHARED / "data")
-    return source(small_tree(folder))
+        return source(SHARED / "data", **settings)
+    if name in LAID_OUT:
+        return source(LAID_OUT[name](folder), **settings)
+    return source(small_tree(folder, ".dng" if name == "raw" else ""), **settings)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_facts(name: str) -> None:
     facts = catalog.facts("sources")[name]
-    for fact in ("TITLE", "URL", "LICENSE", "CITATION", "LAYOUT"):
+    for fact in ("TITLE", "URL", "LICENSE", "CITATION", "LAYOUT", "COMMAND"):
         assert isinstance(facts[fact], str)
         assert "\n" not in facts[fact]
     assert facts["TITLE"]
     assert facts["LICENSE"]
     assert facts["LAYOUT"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_is_one_that_works_and_takes_what_the_source_gives(name: str, tmp_path: Path) -> None:
+    words = iter(shlex.split(catalog.facts("sources")[name]["COMMAND"]))
+    flags = [(word, next(words)) for word in words]
+    document = {flag.removeprefix("--").replace("-", "_"): value for flag, value in flags if flag != "--set"}
+    document.pop("root", None)
+    recipe = dataset_recipe({"source": name, **document, **parse_settings([v for flag, v in flags if flag == "--set"])})
+    plan.check(recipe)
+    takes = catalog.load("pairing", recipe.pair).fact("TAKES")
+    given = next(scenes(name, tmp_path, **recipe.source_settings))
+    assert any(frame.encoding == takes for frame in given.frames)
+    if recipe.pair.partition("/")[0] == "paired":
+        assert len([frame for frame in given.frames if frame.role]) == 1
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,72 @@
+"""exposurebench train"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from exposurebench.checkpoint import load_checkpoint
+
+QUICK = ("--set", "steps=2", "--set", "patch=16", "--set", "width=2")
+
+
+def test_a_recipe_and_its_settings_end_in_a_checkpoint(
+    run: Callable[..., Any], trainable: Path, tmp_path: Path
+) -> None:
+    shown = run("train", "small_cnn", "--data", trainable, "--out", "run", *QUICK)
+    assert shown.out.startswith("run/model.pt: trained; now run exposurebench eval run/model.pt --dataset ")
+    assert shown.err == ""
+    assert len(pd.read_csv(tmp_path / "run" / "log.csv")) == 2
+    checkpoint = load_checkpoint(tmp_path / "run" / "model.pt")
+    assert checkpoint.settings == {"width": 2}
+    assert (checkpoint.recipe["steps"], checkpoint.recipe["batch"]) == (2, 8), "the recipe first, then --set"
+
+
+def test_a_recipe_of_ones_own_and_json(run: Callable[..., Any], trainable: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('model = "small_cnn"\nsteps = 1\npatch = 16\n')
+    told = run("train", "mine.toml", "--data", trainable, "--out", "run", "--json")
+    assert told.document == {"checkpoint": "run/model.pt"}
+    assert told.err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("small_cn",), 2, "unknown recipe 'small_cn'; did you mean 'small_cnn'?"),
+        (("mine.toml",), 2, "unknown recipe 'mine.toml'"),
+        (("small_cnn", "--set", "model=smallcnn"), 2, "unknown model 'smallcnn'; did you mean 'small_cnn'?"),
+        (("small_cnn", "--set", "stepps=3"), 2, "unknown key 'stepps'; did you mean 'steps'?"),
+        (("small_cnn", "--set", "steps=many"), 2, "steps must be a whole number, not 'many'"),
+        (("small_cnn", "--set", "steps=0"), 2, "must be positive"),
+        (("small_cnn", "--set", "learning_rate=nan"), 2, "must be positive"),
+        (("small_cnn", "--set", "learning_rate=inf"), 2, "must be positive"),
+        (("small_cnn", "--set", "schema=2"), 2, "schema 2 is newer"),
+        (("small_cnn", "--set", "width=0"), 2, "width"),
+        (("small_cnn", "--device", "foo"), 2, "no device is called 'foo'"),
+        (("small_cnn", "--set", "patch=500"), 3, "smaller than a patch: lower patch"),
+        (("small_cnn", *QUICK, "--set", "steps=9", "--set", "learning_rate=1e30"), 6, "lower learning_rate"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_leave_nothing(
+    refused: Callable[..., str], trainable: Path, tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    assert said in refused("train", *words, "--data", trainable, "--out", "run", code=code)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_that_cannot_be_trained_on(refused: Callable[..., str], samples: Path, tmp_path: Path) -> None:
+    assert "no data set in 'nowhere'" in refused("train", "small_cnn", "--data", "nowhere", "--out", "run", code=4)
+    line = refused("train", "small_cnn", "--data", samples, "--out", "run", code=3)
+    assert "has no train split: build one with --split train=0.8,val=0.1,test=0.1" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written(refused: Callable[..., str], trainable: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    line = refused("train", "small_cnn", "--data", trainable, "--out", "run", *QUICK, code=74)
+    assert "choose another folder" in line
+    assert (tmp_path / "run").read_text() == "mine"
