@@ -123,7 +123,9 @@ def register(
     try:
         warp, planes = _coarse_to_fine(*levels, start, motion)
     except cv2.error:
-        return Registration(start, Area(0, 0, 0, 0), 0.0, math.inf, 0.0, "the two images have nothing in common")
+        return dataclasses.replace(
+            unregistered(moving, fixed), problem="no warp was found: the numbers are without one"
+        )
     area = _area(warp, *shapes)
     found = Registration(warp, area, *_agreement(*planes, warp, area), _corner_shift(warp, start, shapes[0]))
     diagonal = math.hypot(*shapes[0])

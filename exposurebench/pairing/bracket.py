@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
 
@@ -38,8 +39,8 @@ def bracket(
 ) -> Iterator[Pair | Rejected]:
     """Pair every exposure of a scene with one picture of it.
 
-    Every frame is registered to the finished picture, or, where the target is a merge, to the frame that has the
-    fewest clipped pixels; it is warped once, in float display values, and quantised once. All sides end where the
+    Every frame is registered to the finished picture, or, where the target is a merge, to the frame of the middle
+    exposure (where exposures are unknown, the one that has the fewest clipped pixels); it is warped once, in float display values, and quantised once. All sides end where the
     last of them does, so that the pairs of a scene share one target. A merge is made of the frames as they are
     written. What fails a gate is rejected alone, with its numbers, and has no part in the merge.
 
@@ -86,7 +87,7 @@ def bracket(
     if missing:
         yield from (Rejected(name, missing) for name in names)
         return
-    fixed = min((f.pixels for f in frames), key=_clipped) if merged else pictures[target]
+    fixed = _middle(frames) if merged else pictures[target]
     gates: dict[str, Any] = {
         "motion": motion, "min_correlation": min_correlation, "max_residual_px": max_residual_px, "max_shift": max_shift,
     }  # fmt: skip
@@ -163,6 +164,13 @@ def _told_by_pixels(frames: Sequence[Image]) -> list[float | str]:
     except ValueError:
         return [""] * len(frames)
     return [round(ev, 6) for ev in found]
+
+
+def _middle(frames: Sequence[Frame]) -> Image:
+    known = [frame.exposure_ev for frame in frames if frame.exposure_ev is not None]
+    if len(known) < len(frames):
+        return min((frame.pixels for frame in frames), key=_clipped)
+    return frames[known.index(statistics.median_low(known))].pixels
 
 
 def _clipped(image: Image) -> int:
