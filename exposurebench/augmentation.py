@@ -128,7 +128,11 @@ def augment_pair(
                 made[side] = new if place or version.settings else image
             else:
                 made[side] = done.setdefault((id(image), place), new if place else image)
-        shared = {side: _joined(pair.shared_names.get(side, ""), place) for side, place in version.geometry.items()}
+        shared = {
+            side: _joined(pair.shared_names.get(side, ""), place)
+            for side, place in version.geometry.items()
+            if side != "input"
+        }
         yield dataclasses.replace(
             pair,
             **made,

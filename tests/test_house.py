@@ -33,6 +33,7 @@ ROOMS: dict[str, tuple[int, str]] = {
             "make_dataset",
             "describe",
             "verify",
+            "overlap",
             "train",
             "predict",
             "evaluate",
