@@ -33,6 +33,7 @@ from exposurebench.plan import Item, Plan, check, items, make_pairs, make_plan
 from exposurebench.recipe import DatasetRecipe
 
 OnError = Literal["skip", "fail"]
+FILTERED = ("not well exposed", "pair rejected")
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Built:
 
     @property
     def failed(self) -> int:
-        """Photographs that could not be read or built (not those left out by the filter)."""
-        return sum(n for kind, n in self.dataset.document["rejected"].items() if kind != "not well exposed")
+        """Photographs that could not be read or built (not those left out by the filter or a pair's gate)."""
+        return sum(n for kind, n in self.dataset.document["rejected"].items() if kind not in FILTERED)
 
 
 def make_dataset(
@@ -223,8 +224,8 @@ def build_item(shard: Shard) -> dict[str, Any]:
                     name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers
                 )
         failure = "not paired"
-        pairs = make_pairs(recipe, scene)
-        rows = store.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)
+        pairs = make_pairs(recipe, scene, item.split)
+        rows, gated = store.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)
     except (ImageError, ValueError, MemoryError, cv2.error) as error:
         if shard.on_error == "fail":
             raise InputError(f"{name!r} {error}; leave it out with --on-error skip") from error
@@ -237,7 +238,12 @@ def build_item(shard: Shard) -> dict[str, Any]:
     }
     if first.encoding != "srgb":
         about["source_facts"] = json.dumps(dict(first.facts), sort_keys=True)
-    return {"rows": [{**row, **about, "_split": item.split} for row in rows], "split": item.split}
+    left_out = [_rejected(name, "pair rejected", pair.reason, pair=pair.name, **pair.numbers) for pair in gated]
+    return {
+        "rows": [{**row, **about, "_split": item.split} for row in rows],
+        "split": item.split,
+        "rejected": left_out,
+    }
 
 
 def badly_exposed_shares(image: Image) -> tuple[float, float]:
@@ -254,7 +260,12 @@ def badly_exposed_shares(image: Image) -> tuple[float, float]:
 
 
 def _rejection(source: str, kind: str, reason: str, **numbers: float) -> dict[str, Any]:
-    return {"rejected": {"source": source, "kind": kind, "reason": reason, **numbers}}
+    """The outcome of a scene that is left out whole."""
+    return {"rejected": [_rejected(source, kind, reason, **numbers)]}
+
+
+def _rejected(source: str, kind: str, reason: str, **columns: float | str) -> dict[str, Any]:
+    return {"source": source, "kind": kind, "reason": reason, **columns}
 
 
 def _singles(shard: Shard) -> Iterator[Shard]:
@@ -284,7 +295,7 @@ def _close(shard: Shard, outcomes: list[dict[str, Any]]) -> None:
             photographs[outcome["split"]] = photographs.get(outcome["split"], 0) + 1
     marker = {
         "rows": [row for outcome in outcomes for row in outcome.get("rows", ())],
-        "rejected": [outcome["rejected"] for outcome in outcomes if "rejected" in outcome],
+        "rejected": [row for outcome in outcomes for row in outcome.get("rejected", ())],
         "photographs": photographs,
     }
     write_text(_marker(shard.out, shard.number), json.dumps(marker, allow_nan=False), durable=True)

@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from exposurebench import catalog
+from exposurebench import augmentation, catalog
 from exposurebench.dataset import SPLITS
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.files import safe_key, short_hash
 from exposurebench.images import Image
 from exposurebench.pairing import numbers
 from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
-from exposurebench.scene import Frame, Pair, Scene
+from exposurebench.scene import Frame, Pair, Rejected, Scene
 from exposurebench.splits import parse_shares, split_of
 
 SHARD_SCENES = 64
@@ -81,6 +81,8 @@ def check(recipe: DatasetRecipe) -> None:
     taken = light if entry.fact("TAKES") == "linear" else picture
     target, ev = recipe.pair_settings.get("target"), recipe.pair_settings.get("ev")
     try:
+        if recipe.augment is not None:
+            augmentation.check(recipe.augment)
         exposure = numbers("ev", ev)[0] if ev is not None else None
         frames = [Frame(Path("gray"), exposure, taken, taken.encoding)]
         if target:  # the pairing may ask for a finished picture: there is one, of the kind that it gives
@@ -94,14 +96,34 @@ def check(recipe: DatasetRecipe) -> None:
         raise RecipeError(str(error)) from error
 
 
-def make_pairs(recipe: DatasetRecipe, scene: Scene) -> Iterator[Pair]:
-    """The pairs of a scene that was read: resized, then paired, every random number drawn from its names."""
+def make_pairs(recipe: DatasetRecipe, scene: Scene, split: str = "train") -> Iterator[Pair | Rejected]:
+    """The pairs of a scene that was read: resized, then paired, every random number drawn from its names.
+
+    Outside the test split they are augmented, where the recipe says so.
+    """
     entry = catalog.load("pairing", recipe.pair)
     settings = dict(recipe.pair_settings)
     if "seed" in entry.parameters():
         settings["seed"] = draw(recipe.seed, recipe.source, scene.name, "pair")
     resized = scene.resize(recipe.size, recipe.crop, draw(recipe.seed, recipe.source, scene.name, "crop"))
-    yield from entry.function()(resized, **settings)
+    pairs = entry.function()(resized, **settings)
+    yield from pairs if recipe.augment is None else _augmented(recipe, scene.name, split, pairs)
+
+
+def _augmented(
+    recipe: DatasetRecipe, scene: str, split: str, pairs: Iterator[Pair | Rejected]
+) -> Iterator[Pair | Rejected]:
+    held: list[Pair] = []  # so that their images' ids stay their own
+    done: dict[tuple[int, str], Image] = {}
+    for pair in pairs:
+        if isinstance(pair, Rejected):
+            yield pair
+        elif split == "test":
+            yield dataclasses.replace(pair, facts={**pair.facts, "augmentation": "none"})
+        else:
+            held.append(pair)
+            seed = draw(recipe.seed, recipe.source, scene, pair.name, "augment")
+            yield from augmentation.augment_pair(pair, str(recipe.augment), seed=seed, done=done)
 
 
 def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:

@@ -43,6 +43,7 @@ class DatasetRecipe:
         well_exposed: leave out photographs with a larger share of over- and underexposed pixels; 1 keeps all.
         format: ``png`` or ``jpg``.
         quality: JPEG quality.
+        augment: pairs are multiplied outside the test split, by a name of :mod:`exposurebench.augmentation`.
         source_settings: settings of the source.
         pair_settings: settings of the pairing.
     """
@@ -58,6 +59,7 @@ class DatasetRecipe:
     well_exposed: float = 0.05
     format: typing.Literal["png", "jpg"] = "png"
     quality: int = 95
+    augment: str | None = None
     source_settings: Mapping[str, Any] = field(default_factory=dict)
     pair_settings: Mapping[str, Any] = field(default_factory=dict)
 

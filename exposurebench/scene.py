@@ -120,6 +120,21 @@ class Pair:
         return {name: image for name, image in named.items() if image is not None}
 
 
+@dataclass(frozen=True)
+class Rejected:
+    """A pair that a pairing did not make of a scene, among those that it made: a gate it failed, nothing to pair with.
+
+    Attributes:
+        name: what the pair would have been called.
+        reason: one line with the numbers.
+        numbers: of the columns of ``rejected.csv`` (correlation, residual_px, corner_shift_px), finite ones.
+    """
+
+    name: str
+    reason: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class ExposedFrame:
     """One frame of a bracket as a method sees it.

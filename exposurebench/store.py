@@ -17,27 +17,37 @@ from exposurebench.dataset import SIDES, SPLITS, Row, sides_of
 from exposurebench.files import read_json, sha256, sha256_file, write_bytes, write_link, writing
 from exposurebench.images import Image, encode_image, encode_radiance
 from exposurebench.recipe import DatasetRecipe
-from exposurebench.scene import Pair
+from exposurebench.scene import Pair, Rejected
 
 LARGEST_HALF = 65504.0
-REJECTED_COLUMNS = ("source", "reason", "overexposed", "underexposed")
+REJECTED_COLUMNS = (
+    *("source", "reason", "overexposed", "underexposed"),
+    *("pair", "correlation", "residual_px", "corner_shift_px"),
+)
 
 
 def write_pairs(
-    folder: Path, split: str, key: str, below: str, pairs: Iterable[Pair], recipe: DatasetRecipe
-) -> list[Row]:
-    """Write the pairs of one scene and give their manifest rows; an image that pairs share is written once.
+    folder: Path, split: str, key: str, below: str, pairs: Iterable[Pair | Rejected], recipe: DatasetRecipe
+) -> tuple[list[Row], list[Rejected]]:
+    """Write the pairs of one scene; an image that pairs share is written once.
 
     An image whose pixels are those of a file is written as that file's own bytes, or as a link to it where the
     pairing asks for that. Light is written as
     half-float OpenEXR, and light to be predicted has an 8-bit preview besides. A scene whose pairs cannot all
     be made leaves nothing.
+
+    Returns:
+        The pairs' manifest rows, and the pairs that were rejected one by one.
     """
     rows: list[Row] = []
+    rejected: list[Rejected] = []
     shared: dict[int, tuple[Image, Row, str]] = {}  # the image is held, so that its id stays its own
     taken: set[str] = set()
     try:
         for pair in pairs:
+            if isinstance(pair, Rejected):
+                rejected.append(pair)
+                continue
             stem = f"{key}-{pair.name}" if pair.name else key
             columns: Row = {}
             pixels = []
@@ -70,7 +80,7 @@ def write_pairs(
                 if not name.endswith("_sha256"):
                     (folder / split / value).unlink(missing_ok=True)
         raise
-    return rows
+    return rows, rejected
 
 
 def _write(folder: Path, place: str, image: Image, recipe: DatasetRecipe, with_preview: bool) -> tuple[Row, str]:

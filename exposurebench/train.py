@@ -22,6 +22,7 @@ from exposurebench.checkpoint import Checkpoint, save_checkpoint
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError, ModelError, RecipeError
 from exposurebench.files import write_text
+from exposurebench.overlap import training_record
 from exposurebench.recipe import draw, fill, plugin_settings
 from exposurebench.tensors import checked_device, to_tensor
 
@@ -124,7 +125,7 @@ def train(
             on_step(step, total.item())
     path = Path(out) / "model.pt"
     write_text(Path(out) / "log.csv", log.getvalue())
-    made = {"name": dataset.name, "pixels": dataset.pixels}
+    made = {"name": dataset.name, "pixels": dataset.pixels, "seen": training_record(dataset)}
     save_checkpoint(path, Checkpoint(recipe.model, recipe.settings, network.state_dict(), asdict(recipe), made))
     return path
 

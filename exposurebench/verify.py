@@ -14,6 +14,7 @@ from exposurebench.files import sha256_file
 from exposurebench.images import read_image
 from exposurebench.plan import make_pairs, scenes_of
 from exposurebench.recipe import draw
+from exposurebench.scene import Pair
 from exposurebench.store import Fingerprint, as_stored, encoded, files_of, pixels_sha256
 
 
@@ -92,7 +93,8 @@ def rebuild(folder: str | Path, number: int, *, root: str | Path | None = None, 
             continue
         wanted.discard(name)
         try:
-            pairs = list(make_pairs(recipe, scene.read()))
+            made = make_pairs(recipe, scene.read(), stored[name][0][0])
+            pairs = [pair for pair in made if isinstance(pair, Pair)]
             if len(pairs) != len(stored[name]):
                 yield f"{name}: gives {len(pairs)} pairs, the data set has {len(stored[name])}"
             for pair, (split, row) in zip(pairs, stored[name], strict=False):

@@ -20,6 +20,7 @@ COMMANDS = {
     "quickstart": "quickstart",
     "make-dataset": "make_dataset",
     "verify": "verify",
+    "overlap": "overlap",
     "train": "train",
     "predict": "predict",
     "eval": "evaluate",

@@ -135,6 +135,20 @@ def read_raw(
     )
 
 
+def camera_multipliers(path: str | Path) -> list[float]:
+    """The white balance that a RAW file was taken under (red, green, blue, second green, the smallest 1), for others.
+
+    Raises:
+        ImageError: the file is no RAW file that LibRaw reads.
+    """
+    data = _bytes(Path(path))
+    try:
+        with rawpy.imread(io.BytesIO(data)) as raw:
+            return _multipliers(raw, "camera")[0]
+    except (rawpy.LibRawError, OSError) as error:
+        raise ImageError(_reason(error)) from error
+
+
 def check_settings(white_balance: WhiteBalance, output_color: str, highlight_mode: str, demosaic: str) -> None:
     for name, value, known in (
         ("output_color", output_color, get_args(OutputColor)),

@@ -13,21 +13,24 @@ NAMES = catalog.names("pairing")
 
 
 def scene(takes: str, dtype: type = np.uint8, finished: str = "") -> Scene:
-    """Two frames of odd sizes with one constant corner: every level of display values, or six decades of light.
+    """Two exposures of one picture, of odd sizes, with one constant corner: every level, or six decades of light.
 
     With ``finished`` there is a finished picture of that kind, and all are of one size.
     """
     rng = np.random.default_rng(1)
+    if takes == "linear":
+        whole = (10 ** rng.uniform(-3, 3, (22, 33, 3))).astype(np.float32)
+        whole[:5, :5] = 1000
+    else:
+        whole = rng.integers(0, np.iinfo(dtype).max, (22, 33, 3), dtype, endpoint=True)
+        whole[:5, :5] = np.iinfo(dtype).max
     frames = []
     for number in range(2):
-        shape = (21 if finished else 21 + number, 33, 3)
+        pixels = whole[: 21 if finished else 21 + number].copy()
         if takes == "linear":
-            pixels = (10 ** rng.uniform(-3, 3, shape)).astype(np.float32)
-            pixels[:5, :5] = 1000
-            image = Image(pixels, 16, takes)
+            image = Image(pixels * np.float32(2**number), 16, takes)
         else:
-            pixels = rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
-            pixels[:5, :5] = np.iinfo(dtype).max
+            pixels -= pixels // 4 * np.array(1 - number, dtype)
             image = Image(pixels, np.dtype(dtype).itemsize * 8, "srgb", file=(b"the file's bytes", ".png"))
         frames.append(Frame(Path(f"{number}.png"), exposure_ev=float(number), image=image, encoding=image.encoding))
     if finished:

@@ -143,6 +143,12 @@ def fairchild(root: Path, raw: bytes = RAW) -> Path:
     return put(root, files | {f"EXRs/{name}.exr": light() for name in short})
 
 
+def brackets(root: Path) -> Path:
+    """Folders of three frames, one of them with a render beside."""
+    files = {f"scene{s}/{n}.jpg": picture(".jpg", 40 + 70 * n + s) for s in range(6) for n in range(3)}
+    return put(root, {**files, "scene0_rendered.jpg": picture(".jpg", 130)})
+
+
 LAID_OUT: dict[str, Callable[[Path], Path]] = {
-    build.__name__: build for build in (msec, lol, lcdp, sice, singlehdr, sihdr, fivek, fairchild)
+    build.__name__: build for build in (msec, lol, lcdp, sice, singlehdr, sihdr, fivek, fairchild, brackets)
 }
