@@ -32,9 +32,8 @@ def write_pairs(
     """Write the pairs of one scene; an image that pairs share is written once.
 
     An image whose pixels are those of a file is written as that file's own bytes, or as a link to it where the
-    pairing asks for that. Light is written as
-    half-float OpenEXR, and light to be predicted has an 8-bit preview besides. A scene whose pairs cannot all
-    be made leaves nothing.
+    pairing asks for that. Light is written as half-float OpenEXR, and light to be predicted has an 8-bit
+    preview besides. A scene whose pairs cannot all be made leaves nothing.
 
     Returns:
         The pairs' manifest rows, and the pairs that were rejected one by one.
