@@ -40,6 +40,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_shared_photographs_are_known_again(change: str, photographs: list[NDArray[np.float32]]) -> None:
     known = [difference(phash(p), phash(CHANGES[change](p))) <= ALIKE for p in photographs]
