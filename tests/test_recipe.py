@@ -87,7 +87,7 @@ def test_every_mistake_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ({}, "source is missing; known: fairchild"),
+        ({}, "source is missing; known: brackets, fairchild"),
         ({"source": "samples", "tua": 0.5}, "unknown setting 'tua'; did you mean 'tau'?"),
         ({"source": "samples", "license": "CC0"}, "unknown setting 'license'"),
         ({"source": "samples", "pair": "gamma_clip/camra"}, "did you mean 'gamma_clip/camera'?"),

@@ -71,7 +71,7 @@ def test_a_dry_run_writes_nothing(run: Callable[..., Any], photographs: Path, tm
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ((), 2, "source is missing; known: fairchild, "),
+        ((), 2, "source is missing; known: brackets, fairchild, "),
         (("foldr", "--root", "."), 2, "unknown source 'foldr'; did you mean 'folder'?"),
         (("samples", "--pair", "gama_clip"), 2, "unknown pairing 'gama_clip'; did you mean 'gamma_clip'?"),
         (("samples", "--recipe", "samples-tau50"), 2, "did you mean 'samples-tau50-v1'?"),
