@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator, Sequence
+from statistics import median_low
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -170,7 +170,7 @@ def _middle(frames: Sequence[Frame]) -> Image:
     known = [frame.exposure_ev for frame in frames if frame.exposure_ev is not None]
     if len(known) < len(frames):
         return min((frame.pixels for frame in frames), key=_clipped)
-    return frames[known.index(statistics.median_low(known))].pixels
+    return frames[known.index(median_low(known))].pixels
 
 
 def _clipped(image: Image) -> int:
