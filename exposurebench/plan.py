@@ -168,10 +168,17 @@ def _check_encoding(recipe: DatasetRecipe, scene: Scene) -> None:
 
 def _check_target(recipe: DatasetRecipe, scene: Scene) -> None:
     target, roles = recipe.pair_settings.get("target"), [frame.role for frame in scene.frames if frame.role]
-    if target is not None and target not in ("auto", "render", *roles):
+    if target is not None and target not in ("auto", "render", *roles, *_merges()):
         raise RecipeError(
             f"target {target!r} is no finished picture of the source {recipe.source}: it gives {', '.join(roles) or 'none'}"
         )
+
+
+def _merges() -> Iterator[str]:
+    """The baselines that make one picture of a bracket's frames, which the pairing ``bracket`` takes as targets."""
+    for name in catalog.names("baselines"):
+        if catalog.load("baselines", name).fact("NEEDS") == ("frames",):
+            yield name
 
 
 def scenes_of(recipe: DatasetRecipe, root: str | Path | None) -> Iterator[Scene]:

@@ -4,6 +4,7 @@ import io
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -152,3 +153,26 @@ def test_a_raw_bracket_has_one_white_balance_and_wins_over_its_jpeg(shared: Path
     assert {i.encoding for i in images} == {"srgb"}
     assert len({i.facts["white_balance"] for i in images}) == 1
     assert all(i.pixels.dtype == np.float32 and i.pixels.max() <= 1 for i in images)
+
+
+def test_a_merge_is_a_target_that_the_plan_lets_pass(tmp_path: Path) -> None:
+    """A source without finished pictures: the target is made of the frames."""
+    from exposurebench.make_dataset import make_dataset
+    from exposurebench.recipe import dataset_recipe
+
+    rng = np.random.default_rng(0)
+    scene = cv2.resize(rng.random((12, 16, 3)), (96, 72), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    for number, gain in enumerate((0.4, 0.7, 1.0)):
+        (tmp_path / "in" / "a").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "in" / "a" / f"{number}.png"), (scene * gain * 220 + 10).astype(np.uint8))
+    recipe = dataset_recipe(
+        {
+            "source": "brackets",
+            "pair": "bracket",
+            "target": "mertens",
+            "register": "none",
+            "exposures": [-1.3, -0.5, 0.0],
+        }
+    )
+    built = make_dataset(recipe, tmp_path / "set", root=tmp_path / "in", card=False).dataset
+    assert sum(count["pairs"] for count in built.document["counts"].values()) == 3
