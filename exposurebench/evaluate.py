@@ -19,7 +19,7 @@ from exposurebench.catalog import Entry
 from exposurebench.dataset import Dataset, Row, load_dataset
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
 from exposurebench.measures import Arrays
-from exposurebench.predict import Brackets, Method, TrainingTargets, corrected, open_method, open_predictions
+from exposurebench.method import Brackets, Method, TrainingTargets, corrected, open_method, open_predictions
 from exposurebench.recipe import SCHEMA, plugin_settings
 from exposurebench.result import FORMAT, Result, derived
 from exposurebench.scoring import Cells, Sides, cells_of, in_threads, scene_cells, sides_of

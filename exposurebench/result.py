@@ -16,7 +16,7 @@ from exposurebench import tables
 from exposurebench.errors import InputError
 from exposurebench.files import read_document, safe_key, sha256, sha256_file, write_bytes, write_json
 from exposurebench.measures import Arrays
-from exposurebench.predict import Method
+from exposurebench.method import Method
 from exposurebench.recipe import SCHEMA
 
 FORMAT = "exposurebench.result"

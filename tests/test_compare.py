@@ -13,7 +13,8 @@ from exposurebench.dataset import load_dataset
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.evaluate import evaluate
 from exposurebench.images import encode_image, encode_radiance, read_image
-from exposurebench.predict import open_method, predict_dataset
+from exposurebench.method import open_method
+from exposurebench.predict import predict_dataset
 from exposurebench.report.summary import comparison_as_text
 
 

@@ -13,8 +13,9 @@ from exposurebench.errors import InputError, MissingError, ModelError, RecipeErr
 from exposurebench.evaluate import evaluate
 from exposurebench.files import sha256_file
 from exposurebench.images import encode_image, encode_radiance, quantize
+from exposurebench.method import Brackets, Method, corrected, open_method
 from exposurebench.models.small_cnn import network
-from exposurebench.predict import Brackets, Method, corrected, open_method, predict, predict_dataset
+from exposurebench.predict import predict, predict_dataset
 from exposurebench.report.page import write_page
 from exposurebench.report.summary import as_text
 from exposurebench.result import read_result, write_result

@@ -35,6 +35,7 @@ ROOMS: dict[str, tuple[int, str]] = {
             "verify",
             "overlap",
             "train",
+            "method",
             "predict",
             "evaluate",
             "scoring",

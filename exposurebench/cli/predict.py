@@ -33,6 +33,7 @@ def predict(
     """Correct PHOTOGRAPHS with WHAT: a model.pt or baseline:NAME."""
     from exposurebench import predict as verb
     from exposurebench.dataset import load_dataset
+    from exposurebench.method import Brackets, TrainingTargets, open_method
     from exposurebench.recipe import parse_settings
 
     if bool(photographs) == bool(dataset):
@@ -40,11 +41,9 @@ def predict(
     targets = None
     for folder in (training, dataset):
         if folder and targets is None and "train" in load_dataset(folder).splits:
-            targets = verb.TrainingTargets(load_dataset(folder))
-    brackets = verb.Brackets(load_dataset(dataset), split) if dataset else None
-    method = verb.open_method(
-        what, training=targets, brackets=brackets, settings=parse_settings(settings), device=device
-    )
+            targets = TrainingTargets(load_dataset(folder))
+    brackets = Brackets(load_dataset(dataset), split) if dataset else None
+    method = open_method(what, training=targets, brackets=brackets, settings=parse_settings(settings), device=device)
     failed: dict[str, str] = {}
     if dataset:
         written = verb.predict_dataset(method, dataset, split, out)

@@ -20,7 +20,7 @@ from exposurebench.errors import InputError
 from exposurebench.files import write_text
 from exposurebench.images import Image, encode_image
 from exposurebench.measures import is_per_set, value_columns
-from exposurebench.predict import corrected
+from exposurebench.method import corrected
 from exposurebench.report.pictures import spread, thumbnail
 from exposurebench.report.templates import render
 from exposurebench.result import Result
