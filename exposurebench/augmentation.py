@@ -37,6 +37,8 @@ TURNS: dict[str, Callable[[Array], Array]] = {
 """Left to right, upside down, quarter turns to the left, and both diagonals; ``hv`` and ``rot180`` are the same."""
 PAPER2_TURNS = ("whole", "h", "v", "hv", "rot90", "rot180", "rot270")
 DIHEDRAL = ("whole", "h", "v", "rot90", "rot180", "rot270", "transpose", "antitranspose")
+_CHOICE = 1
+"""The stream that a version is drawn from, beside the one of its amounts."""
 FLIP_SHARE, JITTER_SHARE, JITTER = 0.5, 0.2, 0.2
 NAMES = ("paper1", "paper1/corrected", "paper2", "paper2/corrected")
 
@@ -86,14 +88,44 @@ def augment(sides: Mapping[str, Array], how: str, *, seed: int = 0) -> Iterator[
     >>> [len(list(augment(pair, how))) for how in NAMES]
     [1, 1, 14, 16]
     """
+    for number in range(_count(sides, how)):
+        yield _version(sides, how, number, seed)
+
+
+def draw_augmented(sides: Mapping[str, Array], how: str, *, seed: int = 0) -> Augmented:
+    """One of what :func:`augment` gives, all alike probable: for training, which comes by every pair many times.
+
+    Raises:
+        ValueError: an unknown name, or sides of different sizes.
+
+    >>> draw_augmented({"input": np.zeros((4, 6, 3))}, "paper2", seed=1).name
+    'crop1-whole'
+    """
+    return _version(sides, how, int(np.random.default_rng((seed, _CHOICE)).integers(_count(sides, how))), seed)
+
+
+def _count(sides: Mapping[str, Array], how: str) -> int:
+    """How many versions there are."""
     check(how)
     shapes = {array.shape[:2] for array in sides.values()}
     if len(shapes) != 1 or "input" not in sides:
         raise ValueError(f"expected an input and other sides of its size, not {sorted(sides)} of {sorted(shapes)}")
+    if not how.startswith("paper2"):
+        return 1
+    ((height, width),) = shapes
+    crops: int = math.ceil(max(height, width) / min(height, width))
+    return crops * len(_turns(how))
+
+
+def _version(sides: Mapping[str, Array], how: str, number: int, seed: int) -> Augmented:
     if how.startswith("paper2"):
-        yield from _crops_and_turns(sides, DIHEDRAL if how.endswith("corrected") else PAPER2_TURNS)
-    else:
-        yield _flipped_and_jittered(sides, joint=how.endswith("corrected"), rng=np.random.default_rng(seed))
+        crop, turn = divmod(number, len(_turns(how)))
+        return _cropped_and_turned(sides, crop, _turns(how)[turn])
+    return _flipped_and_jittered(sides, joint=how.endswith("corrected"), rng=np.random.default_rng(seed))
+
+
+def _turns(how: str) -> tuple[str, ...]:
+    return DIHEDRAL if how.endswith("corrected") else PAPER2_TURNS
 
 
 def check(how: str) -> None:
@@ -146,19 +178,17 @@ def _joined(*parts: str) -> str:
     return "_".join(filter(None, parts))
 
 
-def _crops_and_turns(sides: Mapping[str, Array], turns: tuple[str, ...]) -> Iterator[Augmented]:
+def _cropped_and_turned(sides: Mapping[str, Array], crop: int, turn: str) -> Augmented:
     height, width = sides["input"].shape[:2]
     side, longest = min(height, width), max(height, width)
-    for number in range(math.ceil(longest / side)):
-        start = min(number * side, longest - side)
-        top, left = (start, 0) if height > width else (0, start)
-        for turn in turns:
-            name = f"crop{number}-{turn}"
-            made = {
-                key: np.ascontiguousarray(TURNS[turn](array[top : top + side, left : left + side]))
-                for key, array in sides.items()
-            }
-            yield Augmented(name, made, dict.fromkeys(sides, name), {})
+    start = min(crop * side, longest - side)
+    top, left = (start, 0) if height > width else (0, start)
+    name = f"crop{crop}-{turn}"
+    made = {
+        key: np.ascontiguousarray(TURNS[turn](array[top : top + side, left : left + side]))
+        for key, array in sides.items()
+    }
+    return Augmented(name, made, dict.fromkeys(sides, name), {})
 
 
 def _flipped_and_jittered(sides: Mapping[str, Array], *, joint: bool, rng: np.random.Generator) -> Augmented:

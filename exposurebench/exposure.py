@@ -98,6 +98,35 @@ def overexpose(display: A, tau: float, transfer: Transfer = "gamma22") -> A:
     return to_display(to_light(display, transfer).clip(None, tau) / tau, transfer)
 
 
+def overexpose_dithered(
+    display: A, tau: float, transfer: Transfer = "gamma22", *, dither: A, levels: int = 255, noise: A | None = None
+) -> A:
+    """:func:`overexpose` of a quantised photograph as if it had been continuous: what the camera form computes.
+
+    ``x = overexpose(clip(y + (dither - 1/2) / levels, 0, 1)) + noise``, to be quantised once.
+
+    Args:
+        display: display-encoded values in [0, 1], any shape.
+        tau: the light that becomes white, in (0, 1].
+        transfer: how display values and light relate.
+        dither: uniform in [0, 1), of that shape.
+        levels: the photograph's largest level; the dither is as wide as one.
+        noise: what is added after the clipping, of that shape.
+
+    Returns:
+        Values of that shape, in [0, 1] but for the noise.
+
+    >>> import numpy as np
+    >>> overexpose_dithered(np.array([0.5]), 1.0, dither=np.array([0.75])).round(5).tolist()
+    [0.50098]
+    """
+    values = dither - 0.5
+    values /= levels
+    values += display
+    clipped = overexpose(values.clip(0, 1), tau, transfer)
+    return clipped if noise is None else clipped + noise
+
+
 def underexpose(display: A, tau: float, transfer: Transfer = "gamma22") -> A:
     """Undo :func:`overexpose` where nothing was clipped: ``y = t * x`` for gamma22.
 

@@ -34,6 +34,8 @@ ROOMS: dict[str, tuple[int, str]] = {
             "describe",
             "verify",
             "overlap",
+            "degradation",
+            "feed",
             "train",
             "method",
             "predict",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exposurebench.color import Transfer
-from exposurebench.exposure import display_threshold, exposure_ev, overexpose
+from exposurebench.exposure import display_threshold, exposure_ev, overexpose, overexpose_dithered
 from exposurebench.images import Image, look_up, quantize
 from exposurebench.scene import Pair, Scene
 
@@ -65,28 +65,20 @@ def gamma_clip(
     >>> pair.input.pixels[0, :, 0].tolist()
     [0, 116, 233, 255]
     """
-    if form not in get_args(Form):
-        raise ValueError(f"form must be one of {', '.join(get_args(Form))}, not {form!r}")
-    thresholds = _thresholds(tau, seed)
-    drawn = isinstance(tau, str) and ":" in tau
-    used: Literal["literal", "camera"] = ("camera" if drawn else "literal") if form == "auto" else form
-    if noise and used == "literal":
-        raise ValueError("noise needs form=camera: the literal form is a table")
-    if not 0 <= noise <= 1:
-        raise ValueError(f"noise must be in [0, 1], not {noise}")
+    used, values = form_used(tau, form, noise), thresholds(tau, seed)
     for number, frame in enumerate(scene.frames):
         image = frame.pixels
         if image.encoding != TAKES:
             raise ValueError(f"gamma_clip takes {TAKES} images, not {image.encoding}")
         levels = image.as_levels()
         target = image if levels is image.pixels else Image(levels, image.bit_depth, notes=image.notes)
-        for value in thresholds:
+        for value in values:
             if used == "literal":
                 clipped = look_up(overexposure_table(value, transfer, image.bit_depth), levels)
             else:
                 clipped = _camera(image, value, transfer, noise, np.random.default_rng((seed, number, 1)))
             name = "_".join(
-                part for part in (f"frame{number}" if len(scene.frames) > 1 else "", _suffix(value, thresholds)) if part
+                part for part in (f"frame{number}" if len(scene.frames) > 1 else "", _suffix(value, values)) if part
             )
             yield Pair(
                 name=name,
@@ -112,30 +104,55 @@ def overexposure_table(tau: float, transfer: Transfer = "gamma22", bit_depth: in
 
 
 def _camera(image: Image, tau: float, transfer: Transfer, noise: float, rng: np.random.Generator) -> NDArray[Any]:
-    values = rng.random(image.pixels.shape, dtype=np.float32)  # the dither, and then everything in place
-    values -= np.float32(0.5)
-    values /= np.float32((1 << image.bit_depth) - 1)
-    values += image.as_float()
-    clipped = overexpose(values.clip(0, 1, out=values), tau, transfer)
-    if noise:
-        clipped += rng.standard_normal(clipped.shape, dtype=np.float32) * np.float32(noise)
+    shape, top = image.pixels.shape, (1 << image.bit_depth) - 1
+    dither = rng.random(shape, dtype=np.float32)
+    field = rng.standard_normal(shape, dtype=np.float32) * np.float32(noise) if noise else None
+    clipped = overexpose_dithered(image.as_float(), tau, transfer, dither=dither, levels=top, noise=field)
     return quantize(clipped, image.bit_depth)
 
 
-def _thresholds(tau: float | str | list[float], seed: int) -> list[float]:
+def form_used(tau: float | str | list[float], form: Form, noise: float) -> Literal["literal", "camera"]:
+    """The form that is meant: ``auto`` is the camera's for drawn thresholds, else the table.
+
+    Raises:
+        ValueError: an unknown form, noise out of its range, or noise with ``literal``.
+
+    >>> form_used("0.5:1", "auto", 0.0)
+    'camera'
+    """
+    if form not in get_args(Form):
+        raise ValueError(f"form must be one of {', '.join(get_args(Form))}, not {form!r}")
+    drawn = isinstance(tau, str) and ":" in tau
+    used: Literal["literal", "camera"] = ("camera" if drawn else "literal") if form == "auto" else form
+    if noise and used == "literal":
+        raise ValueError("noise needs form=camera: the literal form is a table")
+    if not 0 <= noise <= 1:
+        raise ValueError(f"noise must be in [0, 1], not {noise}")
+    return used
+
+
+def thresholds(tau: float | str | list[float], seed: int) -> list[float]:
+    """The thresholds of one photograph: one drawn of a range ``"low:high"``, else all that are named.
+
+    Raises:
+        ValueError: one is no number or out of (0, 1], a range is the wrong way round, or something stands twice.
+
+    >>> thresholds("0.2,0.5,1", 0)
+    [0.2, 0.5, 1.0]
+    """
     if isinstance(tau, str) and ":" in tau:
         low, high = (_number(part) for part in tau.split(":", 1))
         if not 0 < low < high <= 1:
             raise ValueError(f"tau {tau!r} must be a range low:high within (0, 1]")
         return [float(np.random.default_rng((seed, 0)).uniform(low, high))]
     values = tau.split(",") if isinstance(tau, str) else tau if isinstance(tau, list) else [tau]
-    thresholds = [_number(value) for value in values]
-    for value in thresholds:
+    found = [_number(value) for value in values]
+    for value in found:
         if not 0 < value <= 1:
             raise ValueError(f"tau must be in (0, 1], not {value}")
-    if len(set(thresholds)) != len(thresholds) or not thresholds:
+    if len(set(found)) != len(found) or not found:
         raise ValueError(f"tau {tau!r} names a threshold twice or none at all")
-    return thresholds
+    return found
 
 
 def _number(text: float | str) -> float:
@@ -145,8 +162,8 @@ def _number(text: float | str) -> float:
         raise ValueError(f"tau must be a number, a range such as 0.5:1, or a list, not {text!r}") from error
 
 
-def _suffix(value: float, thresholds: list[float]) -> str:
-    return f"tau{value!r}".removesuffix(".0").replace(".", "p") if len(thresholds) > 1 else ""
+def _suffix(value: float, among: list[float]) -> str:
+    return f"tau{value!r}".removesuffix(".0").replace(".", "p") if len(among) > 1 else ""
 
 
 def _share_above(image: Image, threshold: float) -> float:
