@@ -19,6 +19,8 @@ from exposurebench.files import write_bytes
 DPI = 100
 CELL = (256, 192)
 """Width and height of a picture of the contact sheet, in pixels."""
+NARROWEST = 160
+"""A column of pictures is at least so wide, for its head and the labels."""
 BINS = 32
 MEANINGS = {
     "luminance": "mean of L",
@@ -32,29 +34,49 @@ _FEWEST = 20
 """A level that fewer pixels have is not plotted."""
 
 
-def contact_sheet(path: Path, pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8], str]]) -> None:
-    """Input and target side by side, two pairs a row, each with its label above."""
-    width, height = CELL
+def contact_sheet(
+    path: Path,
+    groups: Sequence[tuple[*tuple[NDArray[np.uint8], ...], str]],
+    *,
+    heads: Sequence[str] = ("input", "target"),
+    across: int = 2,
+    cell: tuple[int, int] | None = CELL,
+) -> None:
+    """Pictures that belong together side by side, pixel by pixel, each group with its label above.
+
+    Args:
+        path: the file.
+        groups: as many pictures as heads, none larger than a cell, and a label of one or two lines.
+        heads: what each picture of a group is.
+        across: groups in a row.
+        cell: width and height of a picture's place; None for what the largest picture needs, row by row in height.
+    """
     gap, caption, head, margin = 8, 56, 20, 26
-    columns = min(2, len(pairs))
-    rows = -(-len(pairs) // columns)
-    block = 2 * width + gap
-    total = (2 * margin + columns * block + (columns - 1) * 2 * margin, head + rows * (height + caption) + margin // 2)
+    columns = min(across, len(groups))
+    rows = [groups[i : i + columns] for i in range(0, len(groups), columns)]
+    width = cell[0] if cell else max(NARROWEST, *(p.shape[1] for *pictures, _ in groups for p in pictures))
+    heights = [cell[1] if cell else max(p.shape[0] for *pictures, _ in row for p in pictures) for row in rows]
+    block = len(heads) * (width + gap) - gap
+    total = (
+        2 * margin + columns * block + (columns - 1) * 2 * margin,
+        head + sum(heights) + len(rows) * caption + margin // 2,
+    )
     with matplotlib.style.context("default"):
         figure = Figure(figsize=(total[0] / DPI, total[1] / DPI), dpi=DPI)
-        for number, (given, target, label) in enumerate(pairs):
-            left = margin + (number % columns) * (block + 2 * margin)
-            top = head + (number // columns) * (height + caption)
-            if number < columns:
-                for name, x in (("input", left), ("target", left + width + gap)):
-                    figure.text(x / total[0], 1 - 18 / total[1], name, fontsize=11, weight="bold")
+        for number, (*pictures, label) in enumerate(groups):
+            row, column = divmod(number, columns)
+            left = margin + column * (block + 2 * margin)
+            top = head + sum(heights[:row]) + row * caption
             figure.text(
                 left / total[0], 1 - (top + caption - 24) / total[1], label,
                 fontsize=9, linespacing=1.35, va="center", parse_math=False,
             )  # fmt: skip
-            for picture, x in ((given, left), (target, left + width + gap)):
+            for place, (name, picture) in enumerate(zip(heads, pictures, strict=True)):
+                x = left + place * (width + gap)
+                if row == 0:
+                    figure.text(x / total[0], 1 - 18 / total[1], name, fontsize=11, weight="bold")
                 figure.figimage(picture, x, total[1] - top - caption - picture.shape[0], origin="upper")
-        _save(figure, path)
+        write_figure(figure, path)
 
 
 def transfer_plot(
@@ -104,7 +126,7 @@ def transfer_plot(
         axes.grid(color="0.92")
         axes.set_axisbelow(True)
         axes.legend(loc="lower right" if stops is None else "upper left", fontsize=9, framealpha=0.95)
-        _save(figure, path)
+        write_figure(figure, path)
 
 
 def histogram_plot(path: Path, scalars: Mapping[str, NDArray[np.float64]], pairs: int) -> None:
@@ -132,10 +154,11 @@ def histogram_plot(path: Path, scalars: Mapping[str, NDArray[np.float64]], pairs
             axes.set_axisbelow(True)
         panels[0].set_ylabel("share of images, %")
         panels[0].legend(fontsize=10)
-        _save(figure, path)
+        write_figure(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, without the name of the program that drew it."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
     write_bytes(path, data.getvalue())

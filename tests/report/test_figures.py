@@ -76,7 +76,7 @@ def test_small_pictures_and_odd_labels_find_their_place(tmp_path: Path) -> None:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures themselves, instead of their files."""
     kept: list[Figure] = []
-    monkeypatch.setattr(figures, "_save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(figures, "write_figure", lambda figure, path: kept.append(figure))
     return kept
 
 
