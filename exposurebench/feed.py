@@ -33,9 +33,10 @@ from exposurebench.sources.folder import scene_name, walk
 from exposurebench.splits import split_of
 
 CACHE_BYTES = 2 << 30
-"""Decoded images are kept in memory up to so many bytes a process."""
-AHEAD = 4
-"""Batches that are made before anybody asks for them."""
+"""Decoded images are kept in memory up to so many bytes, over all processes."""
+AHEAD = 2
+"""Batches that lie ready before anybody asks for them, besides those that the threads are at."""
+MOST_THREADS = 16
 VALIDATION_SIDE = 512
 """Pictures to validate on are at most so many pixels wide and high."""
 HELD_OUT = "train=0.9,val=0.1"
@@ -93,16 +94,19 @@ class Feed:
         share: slice,
         sides: tuple[str, ...],
         threads: int,
+        room: int,
     ) -> None:
         self.steps_per_epoch = -(-len(train) // batch)
         self.waited = 0.0
         self._train, self._held_out, self._about = train, held_out, about
         self._batch, self._patch, self._seed, self._augment = batch, patch, seed, augment
         self._device, self._share, self._sides = device, share, sides
+        self._ahead, self._room = threads + AHEAD, room
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="feed")
         self._waiting: dict[int, Future[_Made]] = {}
         self._cache: dict[str, NDArray[Any]] = {}
         self._cached, self._lock = 0, threading.Lock()
+        self._size: tuple[int, int] | None = None
 
     def __enter__(self) -> Feed:
         return self
@@ -128,7 +132,7 @@ class Feed:
         Raises:
             ExposureBenchError: an image cannot be read, is smaller than a patch, or differs in size.
         """
-        wanted = range(step, step + AHEAD)
+        wanted = range(step, step + self._ahead)
         for other in [s for s in self._waiting if s not in wanted]:
             self._waiting.pop(other).cancel()
         for s in wanted:
@@ -175,12 +179,8 @@ class Feed:
             pictures.append(self._cut(self._whole(self._train, row, version), row, seed))
             seeds.append(seed)
             versions.append(version)
-        try:
-            made = _stacked(pictures, tuple(seeds), tuple(versions))
-        except ValueError as error:
-            raise InputError(
-                "the pictures differ in size, which a batch cannot: set patch to the side of crops that all can have"
-            ) from error
+            self._check_size(row, pictures[-1])
+        made = _stacked(pictures, tuple(seeds), tuple(versions))
         if self._device.type == "cuda":
             return _Made({side: images.pin_memory() for side, images in made.images.items()}, made.seeds, made.versions)
         return made
@@ -197,6 +197,16 @@ class Feed:
         if self._augment:
             pair = augmentation.draw_augmented(pair, self._augment, seed=seed).sides
         return pair
+
+    def _check_size(self, row: Row, pair: dict[str, NDArray[Any]]) -> None:
+        """Pictures that are not cut are of the size of the first of them, whichever that is."""
+        height, width = next(iter(pair.values())).shape[:2]
+        self._size = self._size or (height, width)
+        if (height, width) != self._size:
+            raise InputError(
+                f"{row['id']} is {width} x {height} and others are {self._size[1]} x {self._size[0]}: set patch to the side "
+                "of crops that all can have"
+            )
 
     def _whole(self, stock: _Stock, row: Row, version: int) -> dict[str, NDArray[Any]]:
         """Every side of a pair as decoded; of a photograph that is degraded later, the photograph as its input."""
@@ -218,7 +228,7 @@ class Feed:
         image = stock.read(row, side)
         pixels = image.pixels if image.pixels.dtype == np.uint8 else image.as_float()
         with self._lock:
-            if key not in self._cache and self._cached + pixels.nbytes <= CACHE_BYTES:
+            if key not in self._cache and self._cached + pixels.nbytes <= self._room:
                 self._cache[key] = pixels
                 self._cached += pixels.nbytes
         return pixels
@@ -286,7 +296,8 @@ def open_feed(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Feed(
         train, held_out, about, batch=batch, patch=patch, seed=seed, augment=augment, device=torch.device(device),
-        share=slice(rank * part, (rank + 1) * part), sides=sides, threads=threads or max(2, min(8, cores // world)),
+        share=slice(rank * part, (rank + 1) * part), sides=sides, threads=threads or max(2, min(MOST_THREADS, cores // world)),
+        room=CACHE_BYTES // world,
     )  # fmt: skip
 
 
@@ -405,11 +416,7 @@ def _window(pixels: NDArray[Any], top: int, left: int, height: int, width: int) 
 
 
 def _stacked(pictures: Sequence[dict[str, NDArray[Any]]], seeds: tuple[int, ...], versions: tuple[int, ...]) -> _Made:
-    """Pictures to a batch; one that is deeper than 8 bits makes floats of its side.
-
-    Raises:
-        ValueError: they differ in size.
-    """
+    """Pictures of one size to a batch; one that is deeper than 8 bits makes floats of its side."""
     images = {}
     for side in pictures[0]:
         arrays = [picture[side] for picture in pictures]

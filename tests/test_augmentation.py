@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exposurebench.augmentation import DIHEDRAL, NAMES, TURNS, augment, augment_pair, jittered
+from exposurebench.augmentation import DIHEDRAL, NAMES, TURNS, augment, augment_pair, draw_augmented, jittered
 from exposurebench.images import Image, encode_image
 from exposurebench.make_dataset import make_dataset
 from exposurebench.plan import make_pairs
@@ -182,3 +182,16 @@ def test_an_unknown_augmentation_is_known_at_once(tmp_path: Path) -> None:
     recipe = dataset_recipe({"source": "brackets", "pair": "bracket", "augment": "paper9"})
     with pytest.raises(RecipeError, match="unknown augmentation 'paper9'"):
         make_dataset(recipe, tmp_path / "out", root=tmp_path)
+
+
+@pytest.mark.parametrize("how", NAMES)
+def test_one_is_drawn_of_all_versions(how: str) -> None:
+    every = {version.name for seed in range(40) for version in augment(sides(), how, seed=seed)}
+    met = set()
+    for seed in range(300):
+        drawn = draw_augmented(sides(), how, seed=seed)
+        alike = [v for v in augment(sides(), how, seed=seed) if v.name == drawn.name]
+        np.testing.assert_array_equal(drawn.sides["input"], alike[0].sides["input"])
+        assert drawn.settings == alike[0].settings
+        met.add(drawn.name)
+    assert met == every
