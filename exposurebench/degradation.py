@@ -66,7 +66,12 @@ def read_degradation(document: Mapping[str, Any]) -> Degradation:
 
 
 def degrade(
-    photographs: torch.Tensor, how: Degradation, *, seeds: Sequence[int], versions: Sequence[int], bit_depth: int = 8
+    photographs: torch.Tensor,
+    how: Degradation,
+    *,
+    seeds: Sequence[int],
+    versions: Sequence[int],
+    bit_depths: Sequence[int],
 ) -> torch.Tensor:
     """Overexpose photographs as ``gamma_clip`` does, quantised as its files are.
 
@@ -75,26 +80,25 @@ def degrade(
     device, whatever the batch.
 
     Args:
-        photographs: ``(N, 3, H, W)`` float32 in [0, 1], levels of ``bit_depth``; not changed.
+        photographs: ``(N, 3, H, W)`` float32 in [0, 1]; not changed.
         how: of :func:`read_degradation`.
         seeds: one a picture, for what is drawn.
         versions: which of the listed thresholds, one a picture.
-        bit_depth: 8 or 16.
+        bit_depths: 8 or 16, one a picture: whose levels it has, and is given.
 
     Returns:
         The same shape, in [0, 1].
 
     >>> gray = torch.full((1, 3, 2, 2), 128 / 255)
-    >>> (degrade(gray, read_degradation({"tau": 0.5}), seeds=[0], versions=[0]) * 255).round()[0, 0, 0].tolist()
+    >>> made = degrade(gray, read_degradation({"tau": 0.5}), seeds=[0], versions=[0], bit_depths=[8])
+    >>> (made * 255).round()[0, 0, 0].tolist()
     [175.0, 175.0]
     """
     made = torch.empty_like(photographs)
-    top = (1 << bit_depth) - 1
-    for number, (seed, version) in enumerate(zip(seeds, versions, strict=True)):
-        picture = photographs[number]
-        tau = thresholds(how.tau, seed)[version]
+    for number, (seed, version, depth) in enumerate(zip(seeds, versions, bit_depths, strict=True)):
+        picture, tau, top = photographs[number], thresholds(how.tau, seed)[version], (1 << depth) - 1
         if how.form == "literal":
-            table = _table(tau, how.transfer, bit_depth, str(picture.device))
+            table = _table(tau, how.transfer, depth, str(picture.device))
             made[number] = table[(picture * top).round_().int()]
             continue
         generator = torch.Generator(picture.device).manual_seed(seed)

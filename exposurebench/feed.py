@@ -10,7 +10,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +21,13 @@ import torch
 from numpy.typing import NDArray
 
 from exposurebench import augmentation
-from exposurebench.dataset import Dataset, Row, load_dataset, sides_of
+from exposurebench.dataset import MARKERS, Row, load_dataset, sides_of
 from exposurebench.degradation import Degradation, degrade, read_degradation
-from exposurebench.errors import ImageError, InputError, MissingError, RecipeError
-from exposurebench.images import Image, read_image
-from exposurebench.overlap import phash, training_record
+from exposurebench.errors import InputError, RecipeError
+from exposurebench.images import Image
 from exposurebench.recipe import draw
 from exposurebench.report.pictures import spread
-from exposurebench.sources import PICTURES
-from exposurebench.sources.folder import scene_name, walk
-from exposurebench.splits import split_of
+from exposurebench.stock import Stock, Stocks, check_sizes, pairs_of, photographs_of, targets_of, too_small
 
 CACHE_BYTES = 2 << 30
 """Decoded images are kept in memory up to so many bytes, over all processes."""
@@ -39,37 +36,17 @@ AHEAD = 2
 MOST_THREADS = 16
 VALIDATION_SIDE = 512
 """Pictures to validate on are at most so many pixels wide and high."""
-HELD_OUT = "train=0.9,val=0.1"
-"""How a folder of photographs is parted, by scene."""
-_KEPT = ("id", "scene", "width", "height")
-Read = Callable[[Row, str], Image]
-
-
-@dataclass(frozen=True)
-class _Stock:
-    """What there is to feed from: manifest rows, and what reads one side of one."""
-
-    split: str
-    rows: Sequence[Row]
-    read: Read
-    degradation: Degradation | None = None
-
-    def __len__(self) -> int:
-        return len(self.rows) * (self.degradation.versions if self.degradation else 1)
-
-    def at(self, number: int) -> tuple[Row, int]:
-        """A pair's row, and which version of its photograph it is."""
-        row, version = divmod(number, self.degradation.versions if self.degradation else 1)
-        return self.rows[row], version
 
 
 @dataclass(frozen=True)
 class _Made:
-    """A batch as threads make it: by side ``(N, H, W, 3)``, levels of 8 bits or floats, and what else the device needs."""
+    """A batch as threads make it: by side ``(N, H, W, 3)``, levels of 8 bits or floats; and of every picture what a
+    degradation needs to know."""
 
     images: dict[str, torch.Tensor]
-    seeds: tuple[int, ...]
-    versions: tuple[int, ...]
+    seeds: list[int]
+    versions: list[int]
+    depths: list[int]
 
 
 class Feed:
@@ -82,9 +59,8 @@ class Feed:
 
     def __init__(
         self,
-        train: _Stock,
-        held_out: _Stock | None,
-        about: Callable[[], dict[str, Any]],
+        stocks: Stocks,
+        degradation: Degradation | None,
         *,
         batch: int,
         patch: int,
@@ -96,9 +72,9 @@ class Feed:
         threads: int,
         room: int,
     ) -> None:
-        self.steps_per_epoch = -(-len(train) // batch)
+        self.steps_per_epoch = -(-len(stocks.train) // batch)
         self.waited = 0.0
-        self._train, self._held_out, self._about = train, held_out, about
+        self._stocks, self._degradation = stocks, degradation
         self._batch, self._patch, self._seed, self._augment = batch, patch, seed, augment
         self._device, self._share, self._sides = device, share, sides
         self._ahead, self._room = threads + AHEAD, room
@@ -120,7 +96,7 @@ class Feed:
 
         Reads every training target once, when it is first asked for.
         """
-        return self._about()
+        return self._stocks.about()
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
         """This process's share of one step's batch; any step may be asked for, one after the other is fastest.
@@ -141,7 +117,7 @@ class Feed:
         started = time.perf_counter()
         made = self._waiting.pop(step).result()
         self.waited += time.perf_counter() - started
-        return self._on_device(made, self._train.degradation)
+        return self._on_device(made)
 
     def validation(self, count: int) -> dict[str, torch.Tensor] | None:
         """Pairs that are not trained on, spread over the val split; None where there is none.
@@ -149,15 +125,16 @@ class Feed:
         Whole pictures where they are of one size and at most 512 pixels a side, else their centres. Never augmented;
         a degradation is the same every time.
         """
-        stock = self._held_out
+        stock = self._stocks.held_out
         if stock is None or not len(stock) or count < 1:
             return None
         chosen = spread(len(stock), count)
-        read = [self._whole(stock, *stock.at(number)) for number in chosen]
-        height, width = (min(VALIDATION_SIDE, *(a.shape[i] for p in read for a in p.values())) for i in (0, 1))
-        cut = [{s: _window(a, (a.shape[0] - height) // 2, (a.shape[1] - width) // 2, height, width) for s, a in p.items()} for p in read]  # fmt: skip
-        seeds = tuple(draw(self._seed, "validation", str(number)) for number in chosen)
-        return self._on_device(_stacked(cut, seeds, tuple(stock.at(n)[1] for n in chosen)), stock.degradation)
+        rows, versions = zip(*map(stock.at, chosen), strict=True)
+        whole = [self._whole(stock, row) for row in rows]
+        height, width = (min(VALIDATION_SIDE, *(a.shape[i] for pair in whole for a in pair.values())) for i in (0, 1))
+        middles = [{side: _middle(pixels, height, width) for side, pixels in pair.items()} for pair in whole]
+        seeds = [draw(self._seed, "validation", str(number)) for number in chosen]
+        return self._on_device(_stacked(middles, seeds, list(versions)))
 
     def close(self) -> None:
         """End the threads; what was not begun is not made."""
@@ -169,20 +146,20 @@ class Feed:
 
     def _make(self, step: int) -> _Made:
         """The share of one step's batch: which pairs, cut where, turned how."""
-        epoch, number = divmod(step, self.steps_per_epoch)
-        order = _order(self._seed, epoch, len(self._train))
+        train, (epoch, number) = self._stocks.train, divmod(step, self.steps_per_epoch)
+        order = _order(self._seed, epoch, len(train))
         places = range(number * self._batch, (number + 1) * self._batch)[self._share]
         pictures, seeds, versions = [], [], []
         for place in places:
-            row, version = self._train.at(int(order[place % len(order)]))
+            row, version = train.at(int(order[place % len(order)]))
             seed = draw(self._seed, "sample", str(epoch), str(place))
-            pictures.append(self._cut(self._whole(self._train, row, version), row, seed))
+            pictures.append(self._cut(self._whole(train, row), row, seed))
             seeds.append(seed)
             versions.append(version)
             self._check_size(row, pictures[-1])
-        made = _stacked(pictures, tuple(seeds), tuple(versions))
+        made = _stacked(pictures, seeds, versions)
         if self._device.type == "cuda":
-            return _Made({side: images.pin_memory() for side, images in made.images.items()}, made.seeds, made.versions)
+            made.images.update({side: images.pin_memory() for side, images in made.images.items()})
         return made
 
     def _cut(self, pair: dict[str, NDArray[Any]], row: Row, seed: int) -> dict[str, NDArray[Any]]:
@@ -191,7 +168,7 @@ class Feed:
         if self._patch:
             spare = (height - self._patch, width - self._patch)
             if min(spare) < 0:
-                raise _too_small(row["id"], width, height, self._patch)
+                raise too_small(row["id"], width, height, self._patch)
             top, left = np.random.default_rng(seed).integers(0, (spare[0] + 1, spare[1] + 1))
             pair = {side: _window(a, top, left, self._patch, self._patch) for side, a in pair.items()}
         if self._augment:
@@ -208,18 +185,18 @@ class Feed:
                 "of crops that all can have"
             )
 
-    def _whole(self, stock: _Stock, row: Row, version: int) -> dict[str, NDArray[Any]]:
+    def _whole(self, stock: Stock, row: Row) -> dict[str, NDArray[Any]]:
         """Every side of a pair as decoded; of a photograph that is degraded later, the photograph as its input."""
-        sides = ("target",) if stock.degradation else self._sides
+        sides = ("target",) if self._degradation else self._sides
         pair = {side: self._pixels(stock, row, side) for side in sides}
         shapes = {side: f"{a.shape[1]} x {a.shape[0]}" for side, a in pair.items()}
         if len(set(shapes.values())) > 1:
             raise InputError(
                 f"the sides of {row['id']} differ in size ({shapes}): build the data set with registration"
             )
-        return {"input": pair["target"]} if stock.degradation else pair
+        return {"input": pair["target"]} if self._degradation else pair
 
-    def _pixels(self, stock: _Stock, row: Row, side: str) -> NDArray[Any]:
+    def _pixels(self, stock: Stock, row: Row, side: str) -> NDArray[Any]:
         """A decoded image: levels of 8 bits, or floats where the file is deeper; kept while there is room."""
         key = f"{stock.split}/{sides_of(row)[side]}"
         kept = self._cache.get(key)
@@ -235,15 +212,15 @@ class Feed:
 
     # ---- on the device ---------------------------------------------------------------------------------
 
-    def _on_device(self, made: _Made, degradation: Degradation | None) -> dict[str, torch.Tensor]:
+    def _on_device(self, made: _Made) -> dict[str, torch.Tensor]:
         batch = {}
         for side, images in made.images.items():
             moved = images.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
             batch[side] = moved.float().div_(255) if moved.dtype == torch.uint8 else moved.float()
-        if degradation:
-            clean, depth = batch["input"], 8 if made.images["input"].dtype == torch.uint8 else 16
-            given = degrade(clean, degradation, seeds=made.seeds, versions=made.versions, bit_depth=depth)
-            batch = {"input": given, "target": clean}
+        if self._degradation:
+            clean = batch["input"]
+            how, drawn = self._degradation, {"seeds": made.seeds, "versions": made.versions, "bit_depths": made.depths}
+            batch = {"input": degrade(clean, how, **drawn), "target": clean}
         return batch
 
 
@@ -287,15 +264,17 @@ def open_feed(
     _check(batch, patch, augment, degrade, rank, world, sides)
     path = Path(data)
     how = read_degradation(degrade) if degrade else None
-    if how and path.is_dir() and not (path / "dataset.json").is_file():
-        train, held_out, about = _photographs(path, how, seed)
+    if not how:
+        stocks = pairs_of(load_dataset(path), sides)
+    elif path.is_dir() and not (path / "dataset.json").is_file() and not (path / MARKERS).is_dir():
+        stocks = photographs_of(path, how.versions, seed)
     else:
-        train, held_out, about = _built(load_dataset(path), how, sides)
-    _check_sizes(train.rows, patch)
+        stocks = targets_of(load_dataset(path), how.versions)
+    check_sizes(stocks.train, patch)
     part = batch // world
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Feed(
-        train, held_out, about, batch=batch, patch=patch, seed=seed, augment=augment, device=torch.device(device),
+        stocks, how, batch=batch, patch=patch, seed=seed, augment=augment, device=torch.device(device),
         share=slice(rank * part, (rank + 1) * part), sides=sides, threads=threads or max(2, min(MOST_THREADS, cores // world)),
         room=CACHE_BYTES // world,
     )  # fmt: skip
@@ -327,84 +306,6 @@ def _check(
         raise RecipeError(f"degrade makes input and target, not {', '.join(sides)}: build a data set")
 
 
-def _check_sizes(rows: Sequence[Row], patch: int) -> None:
-    """Refuse at once what the manifest says will not go."""
-    known = [row for row in rows if "width" in row]
-    for row in known:
-        if min(row["width"], row["height"]) < patch:
-            raise _too_small(row["id"], row["width"], row["height"], patch)
-    sizes = sorted({(row["width"], row["height"]) for row in known})
-    if not patch and len(sizes) > 1:
-        (a, b), (c, d) = sizes[0], sizes[-1]
-        raise InputError(
-            f"patch 0 takes whole images, and these are of {len(sizes)} sizes ({a} x {b} to {c} x {d}): set patch, or "
-            "build the data set with --size and --crop"
-        )
-
-
-def _too_small(name: str, width: int, height: int, patch: int) -> InputError:
-    return InputError(f"{name} is {width} x {height}, smaller than a patch of {patch}: lower patch")
-
-
-def _built(
-    dataset: Dataset, how: Degradation | None, sides: Sequence[str]
-) -> tuple[_Stock, _Stock | None, Callable[[], dict[str, Any]]]:
-    """The train and val splits of a data set; of one that is degraded, every target once."""
-    if "train" not in dataset.splits:
-        raise InputError(
-            f"{str(dataset.folder)!r} has no train split: build one with --split train=0.8,val=0.1,test=0.1"
-        )
-    if how and dataset.gives != "srgb":
-        raise InputError(f"{dataset.name} has targets of light: only display-encoded photographs are degraded")
-
-    def stock(split: str) -> _Stock:
-        table = dataset.table(split)
-        kept = table[[c for c in table if c in _KEPT or str(c).endswith(("_file_name", "_exr"))]]
-        rows = [{str(name): value for name, value in row.items()} for row in kept.to_dict("records")]
-        if how:
-            rows = list({row["target_file_name"]: row for row in reversed(rows)}.values())[::-1]
-        missing = [side for side in sides if side not in sides_of(rows[0])]
-        if missing:
-            raise InputError(f"{dataset.name} has no {missing[0]}: its pairs have {', '.join(sides_of(rows[0]))}")
-        return _Stock(split, rows, functools.partial(dataset.read, split), how)
-
-    return (
-        stock("train"),
-        stock("val") if "val" in dataset.splits else None,
-        lambda: {"name": dataset.name, "pixels": dataset.pixels, "seen": training_record(dataset)},
-    )
-
-
-def _photographs(
-    folder: Path, how: Degradation, seed: int
-) -> tuple[_Stock, _Stock | None, Callable[[], dict[str, Any]]]:
-    """The photographs of a folder, parted by scene."""
-    rows: dict[str, list[Row]] = {"train": [], "val": []}
-    for path in walk(folder):
-        if path.suffix.lower() in PICTURES:
-            name = scene_name(path, folder)
-            rows[split_of(name, None, HELD_OUT, seed)].append(
-                {"id": name, "scene": name, "target_file_name": str(path)}
-            )
-    if not rows["train"]:
-        raise MissingError(f"no photographs in {str(folder)!r}: give their folder, or a data set")
-
-    def about() -> dict[str, Any]:
-        seen = [[row["scene"], phash(_read_photograph(row, "target").pixels)] for row in rows["train"]]
-        return {"name": folder.name, "pixels": "", "seen": seen}
-
-    train, held_out = (_Stock(split, rows[split], _read_photograph, how) for split in ("train", "val"))
-    return train, held_out, about
-
-
-def _read_photograph(row: Row, side: str) -> Image:
-    path = row[f"{side}_file_name"]
-    try:
-        return read_image(path)
-    except ImageError as error:
-        raise InputError(f"{path!r} {error}: take it out of the folder") from error
-
-
 @functools.lru_cache(maxsize=4)
 def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     """The order of an epoch."""
@@ -415,7 +316,11 @@ def _window(pixels: NDArray[Any], top: int, left: int, height: int, width: int) 
     return pixels[top : top + height, left : left + width]
 
 
-def _stacked(pictures: Sequence[dict[str, NDArray[Any]]], seeds: tuple[int, ...], versions: tuple[int, ...]) -> _Made:
+def _middle(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    return _window(pixels, (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2, height, width)
+
+
+def _stacked(pictures: Sequence[dict[str, NDArray[Any]]], seeds: list[int], versions: list[int]) -> _Made:
     """Pictures of one size to a batch; one that is deeper than 8 bits makes floats of its side."""
     images = {}
     for side in pictures[0]:
@@ -423,4 +328,4 @@ def _stacked(pictures: Sequence[dict[str, NDArray[Any]]], seeds: tuple[int, ...]
         if any(array.dtype != np.uint8 for array in arrays):
             arrays = [Image(array).as_float() for array in arrays]
         images[side] = torch.from_numpy(np.stack(arrays))
-    return _Made(images, seeds, versions)
+    return _Made(images, seeds, versions, [8 if p["input"].dtype == np.uint8 else 16 for p in pictures])

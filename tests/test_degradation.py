@@ -34,7 +34,7 @@ def test_the_literal_form_is_the_pairings_to_the_last_bit(transfer: str) -> None
     how = read_degradation({"tau": [0.2, 0.5, 1.0], "transfer": transfer})
     assert (how.form, how.versions) == ("literal", 3)
     for version in range(3):
-        made = to_levels(degrade(BATCH, how, seeds=[0, 1, 2], versions=[version] * 3))
+        made = to_levels(degrade(BATCH, how, seeds=[0, 1, 2], versions=[version] * 3, bit_depths=[8] * 3))
         for levels, picture in zip(LEVELS, made, strict=True):
             np.testing.assert_array_equal(
                 picture, pairs(levels, tau=[0.2, 0.5, 1.0], transfer=transfer)[version].input.pixels
@@ -45,7 +45,7 @@ def test_the_literal_form_is_the_pairings_to_the_last_bit(transfer: str) -> None
 @pytest.mark.parametrize("noise", [0.0, 0.02])
 def test_the_camera_form_is_the_pairings_formula_with_other_dither(transfer: str, noise: float) -> None:
     how = read_degradation({"tau": "0.3:0.9", "transfer": transfer, "noise": noise})
-    made = to_levels(degrade(BATCH, how, seeds=[5, 6, 7], versions=[0] * 3))
+    made = to_levels(degrade(BATCH, how, seeds=[5, 6, 7], versions=[0] * 3, bit_depths=[8] * 3))
     for levels, picture, seed in zip(LEVELS, made, (5, 6, 7), strict=True):
         (pair,) = pairs(levels, tau="0.3:0.9", transfer=transfer, noise=noise, seed=seed)
         tau, generator = pair.settings["tau"], torch.Generator().manual_seed(seed)
@@ -67,15 +67,17 @@ def test_the_camera_form_is_the_pairings_formula_with_other_dither(transfer: str
 def test_the_camera_form_leaves_no_comb() -> None:
     ramp = torch.arange(256).repeat(40, 1).expand(1, 3, 40, 256) / 255
     for form, empty in (("camera", 0), ("literal", 69)):
-        made = to_levels(degrade(ramp, read_degradation({"tau": 0.5, "form": form}), seeds=[0], versions=[0]))
+        made = to_levels(
+            degrade(ramp, read_degradation({"tau": 0.5, "form": form}), seeds=[0], versions=[0], bit_depths=[8])
+        )
         assert 256 - len(np.unique(made)) == empty
 
 
 def test_a_picture_is_the_same_in_any_batch_and_nothing_is_changed() -> None:
     how, before = read_degradation({"tau": "0.3:0.9", "noise": 0.01}), BATCH.clone()
-    whole = degrade(BATCH, how, seeds=[5, 6, 7], versions=[0] * 3)
-    assert torch.equal(degrade(BATCH[1:2], how, seeds=[6], versions=[0]), whole[1:2])
-    assert not torch.equal(degrade(BATCH[1:2], how, seeds=[8], versions=[0]), whole[1:2])
+    whole = degrade(BATCH, how, seeds=[5, 6, 7], versions=[0] * 3, bit_depths=[8] * 3)
+    assert torch.equal(degrade(BATCH[1:2], how, seeds=[6], versions=[0], bit_depths=[8]), whole[1:2])
+    assert not torch.equal(degrade(BATCH[1:2], how, seeds=[8], versions=[0], bit_depths=[8]), whole[1:2])
     assert torch.equal(BATCH, before)
 
 

@@ -27,7 +27,9 @@ from exposurebench.dataset import load_dataset
 from exposurebench.errors import InputError, MissingError, RecipeError
 from exposurebench.feed import open_feed
 from exposurebench.images import encode_radiance
+from exposurebench.pairing.gamma_clip import overexposure_table
 from exposurebench.splits import split_of
+from exposurebench.stock import HELD_OUT
 
 PLAIN = {"batch": 4, "patch": 24, "seed": 3}
 Batch = Mapping[str, torch.Tensor]
@@ -145,7 +147,7 @@ def test_crops_lie_everywhere_in_the_photograph(tmp_path: Path) -> None:
     place = np.zeros((19, 20, 3), np.uint8)
     place[..., 0], place[..., 1] = np.mgrid[:19, :20]
     cv2.imwrite(str(tmp_path / "a.png"), place[..., ::-1])
-    name = next(n for n in map(str, range(99)) if split_of(f"{n}.png", None, feeding.HELD_OUT, 0) == "train")
+    name = next(n for n in map(str, range(99)) if split_of(f"{n}.png", None, HELD_OUT, 0) == "train")
     (tmp_path / "a.png").rename(tmp_path / f"{name}.png")
     met = Counter()
     with open_feed(tmp_path, batch=60, patch=16, seed=0, degrade={"tau": 1.0}) as feed:
@@ -274,8 +276,12 @@ def test_deep_and_light_sides(tmp_path: Path, build: Callable[..., Any]) -> None
     with open_feed(tmp_path / "deep", batch=1, patch=0, seed=0, degrade={"tau": 0.5}) as feed:
         pair = feed.batch(0)
     np.testing.assert_array_equal((pair["target"][0].double() * 65535).round().permute(1, 2, 0).numpy(), deep)
-    from exposurebench.pairing.gamma_clip import overexposure_table
-
+    cv2.imwrite(str(tmp_path / "deep" / "2.png"), (deep[..., ::-1] >> 8).astype(np.uint8))
+    with open_feed(tmp_path / "deep", batch=2, patch=0, seed=0, degrade={"tau": 0.5}) as feed:
+        both = feed.batch(0)
+    mine = [torch.equal(target, pair["target"][0]) for target in both["target"]].index(True)
+    assert torch.equal(both["input"][mine], pair["input"][0]), "whatever the depth of the others"
+    assert torch.equal(both["input"][1 - mine], (both["input"][1 - mine] * 255).round() / 255)
     expected = overexposure_table(0.5, "gamma22", 16)[deep]
     np.testing.assert_array_equal((pair["input"][0].double() * 65535).round().permute(1, 2, 0).numpy(), expected)
 

@@ -36,6 +36,7 @@ ROOMS: dict[str, tuple[int, str]] = {
             "overlap",
             "degradation",
             "feed",
+            "stock",
             "train",
             "method",
             "predict",
