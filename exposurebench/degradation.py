@@ -101,12 +101,11 @@ def degrade(
             table = _table(tau, how.transfer, depth, str(picture.device))
             made[number] = table[(picture * top).round_().int()]
             continue
-        generator = torch.Generator(picture.device).manual_seed(seed)
-        dither = torch.rand(picture.shape, generator=generator, device=picture.device)
-        noise = None
-        if how.noise:
-            noise = torch.randn(picture.shape, generator=generator, device=picture.device) * how.noise
-        values = overexpose_dithered(picture, tau, how.transfer, dither=dither, levels=top, noise=noise)
+        drawn = {"generator": torch.Generator(picture.device).manual_seed(seed), "device": picture.device}
+        draws = [functools.partial(draw, picture.shape, **drawn) for draw in (torch.rand, torch.randn)]
+        values = overexpose_dithered(
+            picture, tau, how.transfer, uniform=draws[0], levels=top, noise=how.noise, normal=draws[1]
+        )
         made[number] = (values * top).round_().clip_(0, top) / top
     return made
 

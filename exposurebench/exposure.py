@@ -7,6 +7,7 @@ sign of APEX's EV, which is a setting of the camera for a given light): clipping
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from exposurebench.color import A, Transfer, brightest, gamma22_to_display, to_display, to_light
 
@@ -99,32 +100,47 @@ def overexpose(display: A, tau: float, transfer: Transfer = "gamma22") -> A:
 
 
 def overexpose_dithered(
-    display: A, tau: float, transfer: Transfer = "gamma22", *, dither: A, levels: int = 255, noise: A | None = None
+    display: A,
+    tau: float,
+    transfer: Transfer = "gamma22",
+    *,
+    uniform: Callable[[], A],
+    levels: int = 255,
+    noise: float = 0.0,
+    normal: Callable[[], A] | None = None,
 ) -> A:
     """:func:`overexpose` of a quantised photograph as if it had been continuous: what the camera form computes.
 
-    ``x = overexpose(clip(y + (dither - 1/2) / levels, 0, 1)) + noise``, to be quantised once.
+    ``x = max(overexpose(y + (dither - 1/2) / levels), 0) + noise * N(0, 1)``, to be quantised once, which clips; without
+    noise it clips at 0 too, so that this does not.
 
     Args:
         display: display-encoded values in [0, 1], any shape.
         tau: the light that becomes white, in (0, 1].
         transfer: how display values and light relate.
-        dither: uniform in [0, 1), of that shape.
+        uniform: draws the dither, in [0, 1) and of that shape; what it gives is worked on in place.
         levels: the photograph's largest level; the dither is as wide as one.
-        noise: what is added after the clipping, of that shape.
+        noise: standard deviation of what is added after the clipping.
+        normal: draws it, for a deviation of 1; needed where there is noise.
 
     Returns:
-        Values of that shape, in [0, 1] but for the noise.
+        Values of that shape, in [0, 1] but for the noise and half a level of dither.
 
     >>> import numpy as np
-    >>> overexpose_dithered(np.array([0.5]), 1.0, dither=np.array([0.75])).round(5).tolist()
+    >>> overexpose_dithered(np.array([0.5]), 1.0, uniform=lambda: np.array([0.75])).round(5).tolist()
     [0.50098]
     """
-    values = dither - 0.5
+    values = uniform()
+    values -= 0.5
     values /= levels
     values += display
-    clipped = overexpose(values.clip(0, 1), tau, transfer)
-    return clipped if noise is None else clipped + noise
+    clipped = overexpose(values, tau, transfer)
+    if noise and normal:
+        field = normal()
+        field *= noise
+        clipped = clipped.clip(0, None)
+        clipped += field
+    return clipped
 
 
 def underexpose(display: A, tau: float, transfer: Transfer = "gamma22") -> A:

@@ -49,14 +49,15 @@ def test_the_camera_form_is_the_pairings_formula_with_other_dither(transfer: str
     for levels, picture, seed in zip(LEVELS, made, (5, 6, 7), strict=True):
         (pair,) = pairs(levels, tau="0.3:0.9", transfer=transfer, noise=noise, seed=seed)
         tau, generator = pair.settings["tau"], torch.Generator().manual_seed(seed)
-        drawn = [torch.rand(3, 40, 50, generator=generator), torch.randn(3, 40, 50, generator=generator) * noise]
+        drawn = [torch.rand(3, 40, 50, generator=generator), torch.randn(3, 40, 50, generator=generator)]
         dither, field = (d.permute(1, 2, 0).numpy() for d in drawn)
         values = overexpose_dithered(
             levels / np.float32(255),
             tau,
             transfer,
-            dither=dither,
-            noise=field if noise else None,  # type: ignore[arg-type]
+            uniform=dither.copy,
+            noise=noise,
+            normal=field.copy,
         )
         np.testing.assert_array_equal(
             picture, quantize(values), "the same threshold, dither and formula: the same levels"

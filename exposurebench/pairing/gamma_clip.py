@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any, Literal, get_args
@@ -105,9 +106,10 @@ def overexposure_table(tau: float, transfer: Transfer = "gamma22", bit_depth: in
 
 def _camera(image: Image, tau: float, transfer: Transfer, noise: float, rng: np.random.Generator) -> NDArray[Any]:
     shape, top = image.pixels.shape, (1 << image.bit_depth) - 1
-    dither = rng.random(shape, dtype=np.float32)
-    field = rng.standard_normal(shape, dtype=np.float32) * np.float32(noise) if noise else None
-    clipped = overexpose_dithered(image.as_float(), tau, transfer, dither=dither, levels=top, noise=field)
+    draws = [functools.partial(draw, shape, dtype=np.float32) for draw in (rng.random, rng.standard_normal)]
+    clipped = overexpose_dithered(
+        image.as_float(), tau, transfer, uniform=draws[0], levels=top, noise=noise, normal=draws[1]
+    )
     return quantize(clipped, image.bit_depth)
 
 
