@@ -90,6 +90,10 @@ def compare(
         for measure, entry in entries.items()
     }
 
+    for facts in protocols.values():
+        if "gain" in facts:
+            facts["gain"] = "one a pair, least squares of log luminance over all pixels: there is no input"
+
     def work(key: str) -> tuple[Cells, Arrays, list[Path]]:
         sides = _sides(key, *pairs[key], light)
         cells, arrays = cells_of(entries, key, sides)

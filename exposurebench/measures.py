@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from exposurebench import catalog
 from exposurebench.catalog import Entry
 from exposurebench.errors import RecipeError, unknown_name
-from exposurebench.exposure import PEAK_NITS, WHITE_NITS
 
 Arrays = Mapping[str, NDArray[Any]]
 REGIONS = {
@@ -29,6 +28,15 @@ REGIONS = {
 }
 LIGHT_METRICS = ("pu21_psnr", "pu21_ssim", "hdrvdp3")
 """What light is measured by when nobody says."""
+STEPS = {
+    ("alignment", "gain"): (
+        "gain",
+        "one a pair, least squares of log luminance over pixels that are not clipped in the input",
+    ),
+    ("alignment", "percentile"): ("percentiles", "0.1 and 99.9 % of all values on the target's, by a straight line"),
+    ("crf_correction", True): ("crf", "cubic in PQ luminance; u'v' by cubics and a cross term, ridge 0.01"),
+}
+"""What settings of the steps before a metric of light mean, in words."""
 OF_THE_RUN = ("weights_file", "weights_sha256")
 """What a protocol says of files that only the run knew."""
 
@@ -119,12 +127,15 @@ def protocol(measure: str, settings: Mapping[str, Any] | None = None) -> dict[st
         precision = stated.get("precision", "input")
         sides = {"prediction": "light as its file holds it", "size": "full"}
         sides["precision"] = "float32" if precision == "input" else precision
-    if entry.fact("TAKES") == "nits":
-        sides["white_nits"] = WHITE_NITS
-        sides |= {} if takes(entry, "peak_nits") else {"peak_nits": PEAK_NITS}
+    before, steps = entry.before(), {}
+    if before:
+        known = {name: parameter for name, parameter in catalog.keywords(before).items() if name not in catalog.GIVEN}
+        steps = {name: entry.settings.get(name, parameter.default) for name, parameter in known.items()}
+        steps |= {name: words for (setting, value), (name, words) in STEPS.items() if steps[setting] == value}
     return {
         "metric": measure,
         "version": entry.fact("VERSION"),
+        **steps,
         **stated,
         **sides,
         **{name: value for name, value in entry.settings.items() if name != "weights"},

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from exposurebench.catalog import Entry, keywords
 from exposurebench.errors import InputError
-from exposurebench.exposure import PEAK_NITS, clipping_regions, shown_nits
+from exposurebench.exposure import clipping_regions
 from exposurebench.images import Image
-from exposurebench.measures import Arrays, is_per_scene, is_per_set, region_of, takes
+from exposurebench.measures import Arrays, is_per_scene, is_per_set, region_of
 from exposurebench.recipe import draw
 from exposurebench.tables import rounded
 from exposurebench.tensors import to_tensor
@@ -127,8 +127,6 @@ def _values(measure: str, entry: Entry, sides: Sides) -> Cells:
         if not sides.regions[region].any():
             names = getattr(entry.module, "COLUMNS", None)
             return dict.fromkeys([f"{measure}:{name}" for name in names] if names else [measure], float("nan"))
-    if takes(entry, "unclipped") and sides.regions:
-        known["unclipped"] = (~sides.regions["clipped"]).to(sides.prediction.dtype)
     found = entry.function()(*as_taken(entry, sides), **known)
     if not isinstance(found, Mapping):
         return {measure: rounded(found.item())}
@@ -136,19 +134,26 @@ def _values(measure: str, entry: Entry, sides: Sides) -> Cells:
 
 
 def as_taken(entry: Entry, sides: Sides) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prediction and target in the numbers that a metric takes: a metric of nits gets relative light on a display.
+    """Prediction and target in the numbers that a metric takes: one of cd/m2 gets what the steps before it show.
 
-    One that takes ``peak_nits`` clips light beyond the peak itself, after it has aligned the two sides.
+    Metrics share the steps; they get them in the precision that their protocol states.
     """
-    if entry.fact("TAKES") != "nits" or sides.encoding == "nits":
+    before = entry.before()
+    if before is None:
         return sides.prediction, sides.target
-    peak_nits = None if takes(entry, "peak_nits") else PEAK_NITS
+    settings = {name: value for name, value in entry.settings.items() if name in keywords(before)}
+    unclipped = ~sides.regions["clipped"] if sides.regions else None
+    dtype = torch.float64 if entry.fact("PROTOCOL").get("precision") == "float64" else sides.prediction.dtype
 
-    def shown() -> tuple[torch.Tensor, torch.Tensor]:
-        return shown_nits(sides.prediction, peak_nits=peak_nits), shown_nits(sides.target, peak_nits=peak_nits)
+    def aligned() -> tuple[torch.Tensor, torch.Tensor]:
+        found: tuple[torch.Tensor, torch.Tensor] = before(
+            sides.prediction, sides.target, unclipped=unclipped, **settings
+        )
+        return found
 
-    found: tuple[torch.Tensor, torch.Tensor] = sides.once(("nits", peak_nits), shown)
-    return found
+    both = sides.once(("shown", str(settings)), aligned)
+    ours, theirs = sides.once(("shown", str(settings), dtype), lambda: tuple(side.to(dtype) for side in both))
+    return ours, theirs
 
 
 def _statistics(entry: Entry, key: str, sides: Sides, side: str) -> dict[str, torch.Tensor]:

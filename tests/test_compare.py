@@ -95,9 +95,13 @@ def test_light_is_told_by_content(tmp_path: Path, ev_error: str, monkeypatch: py
     monkeypatch.setattr(measures, "LIGHT_METRICS", ("not_there",))
     with pytest.raises(RecipeError, match="no metric takes light unless it is named"):
         compare(ours, theirs)
-    found = compare(ours.rename(tmp_path / "a.png"), theirs, metrics=[ev_error])
+    plain = {ev_error: {"alignment": "none", "crf_correction": False}}
+    found = compare(ours.rename(tmp_path / "a.png"), theirs, metrics=[ev_error], metric_settings=plain)
     assert found.per_image[ev_error].tolist() == [2]
-    assert found.protocols[ev_error]["white_nits"] == 100
+    assert found.protocols[ev_error]["scale"] == "white100"
+    found = compare(tmp_path / "a.png", theirs, metrics=[ev_error])
+    assert found.per_image[ev_error][0] == pytest.approx(0, abs=1e-6), "the headline aligns first"
+    assert "no input" in found.protocols[ev_error]["gain"]
 
 
 # ---- maps ------------------------------------------------------------------------------------------------
@@ -114,7 +118,9 @@ def test_a_map_shows_where_and_how_much(tmp_path: Path) -> None:
     assert "1 map, black where equal: " in comparison_as_text(found)
 
 
-def test_a_map_of_light_is_in_stops(tmp_path: Path, ev_error: str) -> None:
+def test_a_map_of_light_is_in_stops(tmp_path: Path, register: Callable) -> None:
+    ev_error = "apart"
+    register("apart", apart=lambda p, t: (p - t).abs().mean((1, 2, 3)), TAKES="linear")
     ours, theirs = write_light(tmp_path / "a.exr", 0.5), write_light(tmp_path / "b.exr", 0.5 * 2 ** (WHITE_EV / 4))
     found = compare(ours, theirs, metrics=[ev_error], maps=tmp_path / "d.png")
     assert np.unique(read_image(found.maps[0]).pixels).tolist() == [64]

@@ -27,7 +27,11 @@ PROTOCOL = {
     "display": "ccfl-lcd; D65 where there is one channel",
     "precision": "input",
 }
-VARIANTS = {"2.2.0": {"release": "2.2.0"}}
+VARIANTS = {
+    "2.2.0": {"release": "2.2.0"},
+    "plain": {"alignment": "none", "crf_correction": False},
+    "percentile": {"alignment": "percentile", "crf_correction": False},
+}
 VARIANT_FACTS = {
     "2.2.0": {
         "TITLE": "HDR-VDP-2.2.0: quality, and whether a difference is seen",

@@ -34,6 +34,8 @@ VARIANTS = {
     "side_by_side": {"task": "side-by-side"},
     "flicker": {"task": "flicker"},
     "detection": {"task": "detection"},
+    "plain": {"alignment": "none", "crf_correction": False},
+    "percentile": {"alignment": "percentile", "crf_correction": False},
 }
 VARIANT_FACTS = {
     "side_by_side": {"TITLE": "HDR-VDP-3.0.7, seen side by side"},
@@ -213,8 +215,7 @@ def _seen(
         answers.append(receptors.response(catch, fit.receptors))
         lights.append(log_adapted.exp_())
     differences, target = (
-        pyramid.analysed(answer.to(dtype), fit.filters, height)
-        for answer in (answers[0] - answers[1], answers[1])
+        pyramid.analysed(answer.to(dtype), fit.filters, height) for answer in (answers[0] - answers[1], answers[1])
     )
     for bands in (differences, target):
         bands[-1] = bands[-1] - bands[-1].mean((2, 3), keepdim=True)
