@@ -157,6 +157,16 @@ def measured_with(measure: str, stated: Mapping[str, Any]) -> Entry:
     return entry_of(measure, {name: stated[name] for name in entry_of(measure).parameters() if name in stated})
 
 
+def name_and_column(value: str) -> tuple[str, str]:
+    """The measure and the column of a value's name in a summary; variants may have dots of their own.
+
+    >>> name_and_column("hdrvdp2/2.2.0.Q"), name_and_column("psnr"), name_and_column("hdrvdp2/2.2.0")
+    (('hdrvdp2/2.2.0', 'Q'), ('psnr', ''), ('hdrvdp2/2.2.0', ''))
+    """
+    measure, _, column = value.rpartition(".")
+    return (measure, column) if measure and column.isidentifier() else (value, "")
+
+
 def value_columns(measure: str, table: pd.DataFrame) -> dict[str, str]:
     """Where a per-image table has a measure's values: the name of each in a summary, and its column.
 

@@ -18,7 +18,7 @@ from exposurebench.catalog import Entry, keywords
 from exposurebench.errors import InputError
 from exposurebench.exposure import clipping_regions
 from exposurebench.images import Image
-from exposurebench.measures import Arrays, is_per_scene, is_per_set, region_of
+from exposurebench.measures import Arrays, is_per_scene, is_per_set, region_of, takes
 from exposurebench.recipe import draw
 from exposurebench.tables import rounded
 from exposurebench.tensors import to_tensor
@@ -119,18 +119,37 @@ def scene_cells(entries: Mapping[str, Entry], keys: Sequence[str], sides: Sequen
 def _values(measure: str, entry: Entry, sides: Sides) -> Cells:
     """A metric's value of a pair, or its named values; NaN where the region has no pixel."""
     region = region_of(measure)
-    known: dict[str, Any] = {}
-    if region:
-        if region not in sides.regions:
-            raise ValueError(f"it is measured over {region} pixels of the input, and here is no input")
-        known["mask"] = sides.regions[region].to(sides.prediction.dtype)
-        if not sides.regions[region].any():
-            names = getattr(entry.module, "COLUMNS", None)
-            return dict.fromkeys([f"{measure}:{name}" for name in names] if names else [measure], float("nan"))
-    found = entry.function()(*as_taken(entry, sides), **known)
+    if region and region not in sides.regions:
+        raise ValueError(f"it is measured over {region} pixels of the input, and here is no input")
+    if region and not sides.regions[region].any():
+        names = getattr(entry.module, "COLUMNS", None)
+        return dict.fromkeys([f"{measure}:{name}" for name in names] if names else [measure], float("nan"))
+    found = _answers(measure, entry, sides, drawn=False)
     if not isinstance(found, Mapping):
         return {measure: rounded(found.item())}
-    return {f"{measure}:{name}": rounded(value.item()) for name, value in found.items()}
+    return {f"{measure}:{name}": rounded(value.item()) for name, value in found.items() if value.ndim == 1}
+
+
+def map_of(measure: str, entry: Entry, sides: Sides) -> NDArray[np.float32] | None:
+    """Where a metric sees the difference of a pair, ``(H, W)`` in [0, 1]; None where it draws no map.
+
+    A metric that draws one takes ``with_map``, gives it as the column ``P_map`` and says what it is in ``MAP``. What
+    it answers besides is kept, so that scores that are asked for later come from the same pass.
+    """
+    if not takes(entry, "with_map"):
+        return None
+    drawn: NDArray[np.float32] = _answers(measure, entry, sides, drawn=True)["P_map"][0, 0].clamp(0, 1).float().numpy()
+    return drawn
+
+
+def _answers(measure: str, entry: Entry, sides: Sides, *, drawn: bool) -> Any:
+    """What a metric says of a pair: a value, or several by name."""
+    if region := region_of(measure):
+        known: dict[str, Any] = {"mask": sides.regions[region].to(sides.prediction.dtype)}
+    else:
+        drawn = drawn or ("answers", measure, True) in sides.done
+        known = {"with_map": True} if drawn else {}
+    return sides.once(("answers", measure, drawn), lambda: entry.function()(*as_taken(entry, sides), **known))
 
 
 def as_taken(entry: Entry, sides: Sides) -> tuple[torch.Tensor, torch.Tensor]:

@@ -128,20 +128,50 @@ def test_a_map_of_light_is_in_stops(tmp_path: Path, register: Callable) -> None:
     assert not read_image(compare(black, black, metrics=[ev_error], maps=tmp_path / "e.png").maps[0]).pixels.any()
 
 
-def test_metrics_draw_their_own_maps(tmp_path: Path, register: Callable) -> None:
-    def own(value: float) -> Callable:
-        return lambda prediction, target, gain=1.0: torch.full_like(prediction[:, 0], value)
+def test_metrics_draw_their_own_maps_in_the_pass_that_scores(tmp_path: Path, register: Callable) -> None:
+    calls = []
 
-    score = {"PROTOCOL": {}}
-    register("first", first=lambda p, t: p.mean((1, 2, 3)), first_map=own(0.2), **score)
-    register("second", second=lambda p, t: p.mean((1, 2, 3)), second_map=own(-0.1), **score)
+    def drawing(name: str, shares: tuple[float, float]) -> Callable:
+        def score(prediction: torch.Tensor, target: torch.Tensor, *, with_map: bool = False) -> dict:
+            calls.append(name)
+            seen = torch.full_like(prediction[:, :1], shares[0])
+            seen[..., :8] = shares[1]
+            return {"Q": prediction.mean((1, 2, 3)), **({"P_map": seen} if with_map else {})}
+
+        return score
+
+    register("first", first=drawing("first", (0.0, 1.0)), MAP="what it sees")
+    register("second", second=drawing("second", (-0.1, -0.1)), MAP="what it sees")
     ours, theirs = write(tmp_path / "a" / "x.png", 100), write(tmp_path / "b" / "x.png", 120)
     one = compare(ours, theirs, metrics=["psnr", "first"], maps=tmp_path / "one.png")
     assert [path.name for path in one.maps] == ["one.png"]
-    assert np.unique(read_image(one.maps[0]).pixels).tolist() == [51]
+    assert calls == ["first"]
+    assert one.per_image["first:Q"][0] == pytest.approx(100 / 255)
+    assert "P_map" not in " ".join(one.per_image)
+    drawn = read_image(one.maps[0]).pixels
+    assert drawn.shape[0] > 100 and drawn.shape[1] > 500, "a legend below"
+    picture = drawn[12:24, 12:28].astype(int)
+    assert (picture[:, 8:] == 120).all(), "bare where the metric sees nothing"
+    assert (picture[:, :8, 0] - picture[:, :8, 1]).min() > 100, "red where it surely sees something"
     two = compare(tmp_path / "a", tmp_path / "b", metrics=["first", "second"], maps=tmp_path / "maps")
     assert [path.relative_to(tmp_path).as_posix() for path in two.maps] == ["maps/x-first.png", "maps/x-second.png"]
-    assert not read_image(two.maps[1]).pixels.any(), "what is below 0 is drawn black"
+    assert (read_image(two.maps[1]).pixels[12:24, 12:28] == 120).all(), "what is below 0 is bare"
+    assert "red where a difference is surely seen: " in comparison_as_text(two)
+
+
+def test_hdrvdp_shows_where_light_was_clipped(tmp_path: Path) -> None:
+    light = np.full((48, 64, 3), 0.2, np.float32)
+    light[8:24, 8:24] = 8
+    for name, pixels in (("a", light.clip(0, 1)), ("b", light)):
+        (tmp_path / f"{name}.exr").write_bytes(encode_radiance(pixels, "exr"))
+    sides = tmp_path / "a.exr", tmp_path / "b.exr"
+    found = compare(*sides, metrics=["hdrvdp3/plain"], maps=tmp_path / "map.png")
+    drawn = read_image(found.maps[0]).pixels[12:60, 12:76].astype(int)
+    red = drawn[..., 0] - drawn[..., 2]
+    assert red[12:20, 12:20].min() > 100
+    assert red[36:, 40:].max() < 40
+    alone = compare(*sides, metrics=["hdrvdp3/plain"])
+    assert alone.per_image.equals(found.per_image), "the map changes no score"
 
 
 # ---- mistakes --------------------------------------------------------------------------------------------

@@ -110,7 +110,11 @@ def test_light_comes_as_it_is_or_on_a_display(register):
     assert seen["absolute"][0][0, 0, 0].tolist() == pytest.approx([25] * 5, rel=1e-5), "the curve brings all of it near"
     assert [side.dtype for side in seen["absolute"]] == [torch.float32] * 2
     assert [side.dtype for side in seen["precise"]] == [torch.float64] * 2
-    cells_of({"absolute": entry_of("absolute", {**as_it_lies, "alignment": "gain"})}, "k", sides)
+    cells_of(
+        {"absolute": entry_of("absolute", {**as_it_lies, "alignment": "gain"})},
+        "k",
+        sides_of(twice, light(0.25), given),
+    )
     assert seen["absolute"][0][0, 0, 0].tolist() == pytest.approx([350] * 4 + [25], rel=1e-5)
     cells_of({"absolute": entry_of("absolute", as_it_lies)}, "k", sides_of(light(40.0).pixels, light(0.1)))
     assert [side.unique().tolist() for side in seen["absolute"]] == [[1000], [pytest.approx(10)]], "clipped at the peak"

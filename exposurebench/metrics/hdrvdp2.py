@@ -17,6 +17,7 @@ RANGE = {"Q": (None, 100.0), "P_det": (0.0, 1.0), "C_max": (0.0, None)}
 BETTER = {"Q": "higher", "P_det": "lower", "C_max": "lower"}
 REFERENCE = "Mantiuk et al. 2011, HDR-VDP-2: a calibrated visual metric; released programs 2.2.2 and 2.2.0"
 VERSION = 1
+MAP = "probability that a difference is seen"
 PROTOCOL = {
     "release": "2.2.2",
     "encoding": "rgb-bt.709",

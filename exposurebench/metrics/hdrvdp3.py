@@ -18,6 +18,7 @@ RANGE = {"Q": (None, 10.0), "Q_JOD": (None, 10.0), "P_det": (None, 1.0), "C_max"
 BETTER = {"Q": "higher", "Q_JOD": "higher", "P_det": "lower", "C_max": "lower"}
 REFERENCE = "Mantiuk et al. 2023, HDR-VDP-3: a multi-metric for predicting image differences; released program 3.0.7"
 VERSION = 1
+MAP = "probability that a difference is seen"
 PROTOCOL = {
     "release": "3.0.7",
     "task": "quality",

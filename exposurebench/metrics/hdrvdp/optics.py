@@ -101,7 +101,7 @@ def on_retina(light: torch.Tensor, ppd: float, surround: torch.Tensor | None) ->
     beyond = light if surround is None else light - surround
     filtered = _mirrored if surround is None else _in_the_dark
     # One channel after the other: what lies between the transforms stays near.
-    seen = torch.cat([filtered(channel, transfer) for channel in beyond.split(1, 1)], 1)
+    seen = torch.cat([filtered(channel, transfer) for channel in torch.split(beyond, 1, 1)], 1)
     return (seen if surround is None else seen.add_(surround)).clamp_(1e-5, 1e10)
 
 
