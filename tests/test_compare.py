@@ -168,8 +168,7 @@ def test_hdrvdp_shows_where_light_was_clipped(tmp_path: Path) -> None:
     found = compare(*sides, metrics=["hdrvdp3/plain"], maps=tmp_path / "map.png")
     drawn = read_image(found.maps[0]).pixels[12:60, 12:76].astype(int)
     red = drawn[..., 0] - drawn[..., 2]
-    assert red[12:20, 12:20].min() > 100
-    assert red[36:, 40:].max() < 40
+    assert red[12:20, 12:20].min() > red[36:, 40:].max() + 50
     alone = compare(*sides, metrics=["hdrvdp3/plain"])
     assert alone.per_image.equals(found.per_image), "the map changes no score"
 
