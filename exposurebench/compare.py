@@ -20,7 +20,7 @@ from exposurebench.images import Image, encode_image, holds_light, quantize, rea
 from exposurebench.measures import Arrays
 from exposurebench.recipe import plugin_settings
 from exposurebench.report.maps import gray, overlaid, with_legend
-from exposurebench.scoring import Cells, Sides, cells_of, in_threads, map_of, sides_of
+from exposurebench.scoring import Cells, Sides, cells_of, check_unmended, in_threads, map_of, sides_of
 
 METRICS = ("psnr", "ssim")
 """What two display images are measured by when nobody says; two folders of them also by how similar the sets are."""
@@ -171,6 +171,8 @@ def _sides(key: str, prediction: Path, target: Path, light: bool) -> tuple[Sides
     for path, image in ((prediction, ours), (target, theirs)):
         if (image.encoding != "srgb") != light:
             raise InputError(f"{str(path)!r} holds {'display values' if light else 'light'}, others not: compare alike")
+    check_unmended(prediction, ours)
+    check_unmended(target, theirs, ("nan", "infinite"))  # colours beyond Rec. 709 are in many a map
     if ours.pixels.shape != theirs.pixels.shape:
         sizes = [f"{image.pixels.shape[1]} x {image.pixels.shape[0]}" for image in (ours, theirs)]
         raise InputError(f"{key}: {sizes[0]} pixels and {sizes[1]}: only images of one size can be compared")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
@@ -69,6 +70,20 @@ def sides_of(prediction: NDArray[Any], target: Image, given: Image | None = None
         red, green, blue = to_tensor(given.as_float()).unsqueeze(1).unbind(2)
         regions = clipping_regions(red, green, blue)
     return Sides(to_tensor(prediction, dtype), to_tensor(target.pixels, dtype), target.encoding, regions)
+
+
+def check_unmended(path: Path, image: Image, broken: Sequence[str] = ("nan", "infinite", "negative")) -> None:
+    """Refuse light that reading had to mend: a score must not be of numbers that the file does not hold.
+
+    Raises:
+        InputError: the file holds NaN, infinite values or light below 0.
+    """
+    for kind in broken:
+        if count := image.facts.get(f"{kind}_pixels", 0):
+            what = {"nan": "NaN", "infinite": "infinite values", "negative": "light below 0"}[kind]
+            raise InputError(
+                f"{str(path)!r} holds {what} in {count:,} pixels: write finite light at or above 0, and score that"
+            )
 
 
 def cells_of(entries: Mapping[str, Entry], key: str, sides: Sides) -> tuple[Cells, Arrays]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import OpenEXR
 import pytest
 import torch
 
@@ -206,6 +207,25 @@ def test_mistakes_end_in_one_line(tmp_path: Path, ev_error: str) -> None:
     (tmp_path / "two" / "x.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"has x\.jpg and x\.png: keep one"):
         compare(tmp_path / "two", tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(np.nan, "NaN in 1 pixels"), (np.inf, "infinite values in 1"), (-1.0, "light below 0 in 1")]
+)
+def test_broken_light_is_not_mended_before_it_is_scored(tmp_path: Path, ev_error: str, value: float, said: str) -> None:
+    theirs = write_light(tmp_path / "b.exr", 2.0)
+    light = np.full((6, 8, 3), 2.0, np.float32)
+    light[1, 2, 0] = value
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {"RGB": light}).write(str(tmp_path / "a.exr"))
+    with pytest.raises(InputError, match=rf"a\.exr' holds {said}.*write finite light at or above 0"):
+        compare(tmp_path / "a.exr", theirs, metrics=[ev_error])
+
+
+def test_light_in_nits_that_is_relative_is_refused_with_advice(tmp_path: Path, ev_error: str) -> None:
+    ours, theirs = write_light(tmp_path / "a.exr", 0.5), write_light(tmp_path / "b.exr", 1.0)
+    with pytest.raises(InputError, match=r"peaks at 0\.5 and cd/m2 are expected: .* scale=white100"):
+        compare(ours, theirs, metrics=[ev_error], metric_settings={ev_error: {"scale": "nits"}})
 
 
 def test_sets_of_one_are_too_small_for_some(tmp_path: Path, inceptions: dict) -> None:
