@@ -17,7 +17,7 @@ from exposurebench.perception import PU21_BLACK, pq_decode, pq_encode, uv_to_xyz
 from exposurebench.tensors import checked_mask, checked_pair
 
 Alignment = Literal["gain", "percentile", "none"]
-Scale = Literal["white100", "white203", "peak4000"]
+Scale = Literal["white100", "white203", "peak4000", "nits"]
 
 DISPLAY_PEAK = 1000.0
 """The brightest light of the display on which images are compared, in cd/m2."""
@@ -38,7 +38,8 @@ def to_nits(
         prediction: ``(N, 3, H, W)``, linear Rec. 709, where 1 is the white of an ordinary photograph.
         target: the same shape and dtype.
         scale: ``white100`` and ``white203`` put that white at 100 or 203 cd/m2; ``peak4000`` puts the
-            brightest channel of the target at 4000 (compare with ``peak_nits=4000`` then).
+            brightest channel of the target at 4000 (compare with ``peak_nits=4000`` then); ``nits`` is for light
+            that is in cd/m2 already.
 
     Returns:
         Both in cd/m2, from the black of the display (0.005) up; what its peak clips is left to :func:`align`.
@@ -55,13 +56,58 @@ def to_nits(
     if scale not in get_args(Scale):
         raise ValueError(f"scale must be one of {', '.join(get_args(Scale))}, not {scale!r}")
     checked_pair(prediction, target, peak=None)
-    factor: float | torch.Tensor = 100.0 if scale == "white100" else 203.0
+    factor: float | torch.Tensor = {"white100": 100.0, "white203": 203.0}.get(scale, 1.0)
     if scale == "peak4000":
         peak = target.amax((1, 2, 3), keepdim=True)
         if (peak == 0).any():
             raise ValueError("target must have light for peak4000: leave black images out")
         factor = 4000 / peak
     return (factor * prediction).clamp(min=PU21_BLACK), (factor * target).clamp(min=PU21_BLACK)
+
+
+def shown(
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    scale: Scale = "white100",
+    alignment: Alignment = "gain",
+    crf_correction: bool = True,
+    peak_nits: float = DISPLAY_PEAK,
+    unclipped: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """All steps between the light of two files and a metric of cd/m2: :func:`to_nits`, then :func:`align`.
+
+    These settings are settings of every metric that takes absolute light.
+
+    Args:
+        prediction: ``(N, 3, H, W)``, linear Rec. 709 at or above 0, float32 or float64.
+        target: the same shape and dtype.
+        scale: see :func:`to_nits`.
+        alignment: see :func:`align`, as are
+        crf_correction: and
+        peak_nits: and
+        unclipped: here.
+
+    Returns:
+        Prediction and target, float64, from 0.005 to ``peak_nits`` cd/m2. Equal images come back equal.
+
+    Raises:
+        TypeError, ValueError: as these two.
+
+    >>> light = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    >>> ours, theirs = shown(light / 4, light)
+    >>> torch.allclose(ours, theirs), round(theirs.max().item())
+    (True, 100)
+    """
+    ours, theirs = to_nits(prediction, target, scale=scale)
+    return align(
+        ours,
+        theirs,
+        alignment=alignment,
+        crf_correction=crf_correction,
+        peak_nits=peak_nits,
+        unclipped=unclipped,
+    )
 
 
 def align(
@@ -75,8 +121,8 @@ def align(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Bring a prediction's light to its target's as a protocol says, and both to what a display shows.
 
-    In this order: ``alignment``; light above ``peak_nits`` becomes ``peak_nits`` on both sides;
-    ``crf_correction``, clipped at the peak again. All in float64.
+    In this order: ``alignment``; light beyond the display's black (0.005) and ``peak_nits`` becomes that on both
+    sides; ``crf_correction``, and the same again. All in float64.
 
     Args:
         prediction: ``(N, 3, H, W)``, linear Rec. 709 in cd/m2, above 0, float32 or float64.
@@ -88,7 +134,7 @@ def align(
             or at white), 1 where it shows the light. None: nothing of the input was clipped.
 
     Returns:
-        Prediction and target, float64, in ``[0, peak_nits]`` cd/m2. Equal images come back equal.
+        Prediction and target, float64, from 0.005 to ``peak_nits`` cd/m2. Equal images come back equal.
 
     Raises:
         TypeError: integers or half precision.
@@ -110,9 +156,9 @@ def align(
         ours = align_gain(ours, theirs, unclipped=unclipped)
     elif alignment == "percentile":
         ours = align_percentiles(ours, theirs)
-    ours, theirs = ours.clamp(max=peak_nits), theirs.clamp(max=peak_nits)
+    ours, theirs = ours.clamp(PU21_BLACK, peak_nits), theirs.clamp(PU21_BLACK, peak_nits)
     if crf_correction:
-        ours = correct_crf(ours, theirs).clamp(max=peak_nits)
+        ours = correct_crf(ours, theirs).clamp(PU21_BLACK, peak_nits)
     return ours, theirs
 
 
@@ -138,7 +184,7 @@ def checked_light(prediction: torch.Tensor, target: torch.Tensor) -> tuple[torch
             )
         if (peak := values.amax((1, 2, 3)).min()) <= 1:
             raise ValueError(
-                f"{name} peaks at {peak:g} and cd/m2 are expected: relative light needs a scale first, such as white at 100 cd/m2"
+                f"{name} peaks at {peak:g} and cd/m2 are expected: relative light needs a scale first, such as white at 100 cd/m2 (scale=white100)"
             )
     return prediction, target
 

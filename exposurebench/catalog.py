@@ -22,8 +22,8 @@ from exposurebench.errors import RecipeError, unknown_name
 Kind = Literal["sources", "pairing", "baselines", "models", "metrics"]
 
 
-GIVEN = ("mask", "unclipped", "seeds")
-"""Parameters of metrics that belong to the images, so that nobody sets them."""
+GIVEN = ("mask", "unclipped", "seeds", "with_map")
+"""Parameters of metrics that belong to the images or to what is asked of them, so that nobody sets them."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,22 @@ class Entry:
         own = getattr(self.module, "VARIANT_FACTS", {}).get(self.name.partition("/")[2], {})
         return own[name] if name in own else getattr(self.module, name)
 
+    def before(self) -> Callable[..., Any] | None:
+        """What is done to light before a metric of cd/m2 sees it; nothing to what other metrics take."""
+        if self.kind != "metrics" or self.fact("TAKES") != "nits":
+            return None
+        function: Callable[..., Any] = importlib.import_module("exposurebench.alignment").shown
+        return function
+
     def parameters(self) -> dict[str, inspect.Parameter]:
-        """The settings by name: keyword-only parameters are the schema, those of a metric's statistics among them."""
+        """The settings by name: keyword-only parameters are the schema.
+
+        Those of a metric's statistics and of the steps before it are among them.
+        """
         found = keywords(getattr(self.module, self._public))
         if self.kind == "metrics":
-            found = {**keywords(getattr(self.module, "statistics", self.function())), **found}
+            for other in (getattr(self.module, "statistics", None), self.before()):
+                found = {**(keywords(other) if other else {}), **found}
             found = {name: parameter for name, parameter in found.items() if name not in GIVEN}
         return found
 

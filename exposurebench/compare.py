@@ -19,7 +19,8 @@ from exposurebench.files import write_bytes
 from exposurebench.images import Image, encode_image, holds_light, quantize, read_image
 from exposurebench.measures import Arrays
 from exposurebench.recipe import plugin_settings
-from exposurebench.scoring import Cells, Sides, as_taken, cells_of, in_threads, sides_of
+from exposurebench.report.maps import gray, overlaid, with_legend
+from exposurebench.scoring import Cells, Sides, cells_of, check_unmended, in_threads, map_of, sides_of
 
 METRICS = ("psnr", "ssim")
 """What two display images are measured by when nobody says; two folders of them also by how similar the sets are."""
@@ -69,8 +70,8 @@ def compare(
         metrics: names of ``metrics/``; by default PSNR and SSIM (folders: histogram similarity too), of light
             :data:`exposurebench.measures.LIGHT_METRICS`.
         metric_settings: settings of some of them, by name.
-        maps: a PNG file, for folders a folder: where the differences are drawn, black for none (the metrics' own
-            maps where they have some, else the absolute difference).
+        maps: a PNG file, for folders a folder: where it is drawn what the metrics see, in colour over the target
+            in gray with a legend; if none of them draws a map, the absolute difference, black for none.
         workers: threads; by default one for each core.
 
     Raises:
@@ -90,20 +91,32 @@ def compare(
         for measure, entry in entries.items()
     }
 
-    def work(key: str) -> tuple[Cells, Arrays, list[Path]]:
-        sides = _sides(key, *pairs[key], light)
+    for facts in protocols.values():
+        if "gain" in facts:
+            facts["gain"] = "one a pair, least squares of log luminance over all pixels: there is no input"
+
+    paths = {key: _map_path(Path(maps), key, folders) for key in pairs} if maps else {}
+
+    def work(key: str) -> tuple[Cells, Arrays, dict[str, NDArray[np.uint8]]]:
+        sides, image = _sides(key, *pairs[key], light)
+        drawn = _drawn_maps(entries, sides, image) if paths else {}
         cells, arrays = cells_of(entries, key, sides)
-        drawn = _write_maps(entries, sides, _map_path(Path(maps), key, folders)) if maps else []
         return {"id": key, "scene": key, "split": "", "unchanged": False, **cells}, arrays, drawn
 
-    found = list(in_threads(work, list(pairs), workers))
-    per_image = pd.DataFrame([cells for cells, _, _ in found])
-    arrays = {name: np.stack([row[name] for _, row, _ in found]) for name in found[0][1]}
+    rows, wide, written = [], [], []
+    for key, (cells, arrays, drawn) in zip(pairs, in_threads(work, list(pairs), workers), strict=True):
+        rows.append(cells)
+        wide.append(arrays)
+        for measure, picture in drawn.items():
+            name = paths[key] if len(drawn) == 1 else _beside(paths[key], measure)
+            written.append(_write_map(picture, measure, entries, protocols.get(measure, {}), name))
+    per_image = pd.DataFrame(rows)
+    arrays = {name: np.stack([row[name] for row in wide]) for name in wide[0]}
     try:
         summary = tables.summarize(per_image, protocols, arrays)
     except ValueError as error:
         raise InputError(f"{len(pairs)} pairs of images do not give the metrics: {error}") from error
-    return Comparison(protocols, per_image, summary, unmatched, [path for _, _, drawn in found for path in drawn])
+    return Comparison(protocols, per_image, summary, unmatched, written)
 
 
 def _matched(prediction: Path, target: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
@@ -152,15 +165,18 @@ def _entries(metrics: Sequence[str], settings: Mapping[str, Mapping[str, Any]], 
     return entries
 
 
-def _sides(key: str, prediction: Path, target: Path, light: bool) -> Sides:
+def _sides(key: str, prediction: Path, target: Path, light: bool) -> tuple[Sides, Image]:
+    """Both sides of a pair, and the target's image."""
     ours, theirs = _read(prediction), _read(target)
     for path, image in ((prediction, ours), (target, theirs)):
         if (image.encoding != "srgb") != light:
             raise InputError(f"{str(path)!r} holds {'display values' if light else 'light'}, others not: compare alike")
+    check_unmended(prediction, ours)
+    check_unmended(target, theirs, ("nan", "infinite"))  # colours beyond Rec. 709 are in many a map
     if ours.pixels.shape != theirs.pixels.shape:
         sizes = [f"{image.pixels.shape[1]} x {image.pixels.shape[0]}" for image in (ours, theirs)]
         raise InputError(f"{key}: {sizes[0]} pixels and {sizes[1]}: only images of one size can be compared")
-    return sides_of(ours.pixels if light else quantize(ours.as_float(), theirs.bit_depth), theirs)
+    return sides_of(ours.pixels if light else quantize(ours.as_float(), theirs.bit_depth), theirs), theirs
 
 
 def _read(path: Path) -> Image:
@@ -173,38 +189,44 @@ def _read(path: Path) -> Image:
 # ---- maps ----------------------------------------------------------------------------------------------
 
 
-def difference_maps(entries: Mapping[str, Entry], sides: Sides) -> dict[str, NDArray[np.float32]]:
-    """Where two images differ: ``(H, W)`` in [0, 1], 0 for equal, by the name of what drew it.
+def _drawn_maps(entries: Mapping[str, Entry], sides: Sides, target: Image) -> dict[str, NDArray[np.uint8]]:
+    """Where two images differ, as ``(H, W, 3)`` pictures by the name of the measure that saw it.
 
-    A metric draws its own map by a function ``<name>_map(prediction, target, **settings)`` that gives
-    ``(1, H, W)``. Where none of them does: the absolute difference of display values, mean over the channels, as a
-    share of ``WHITE_LEVELS``; of light, the absolute log2 ratio as a share of ``WHITE_EV``, with light under a
-    millionth of the target's largest counting as that.
+    Where none of them draws a map: the absolute difference, black where there is none. Of display values the mean
+    over the channels, as a share of ``WHITE_LEVELS``; of light the absolute log2 ratio as a share of ``WHITE_EV``,
+    with light under a millionth of the target's largest counting as that.
     """
-    maps = {}
-    for measure, entry in entries.items():
-        own = f"{entry.name.partition('/')[0]}_map"
-        if hasattr(entry.module, own):
-            maps[measure] = entry.function(own)(*as_taken(entry, sides))[0]
-    if not maps and sides.encoding == "srgb":
-        maps["difference"] = (sides.prediction - sides.target).abs().mean(1)[0] * (255 / WHITE_LEVELS)
-    elif not maps:
+    seen = {measure: map_of(measure, entry, sides) for measure, entry in entries.items()}
+    below = gray(target) if any(shares is not None for shares in seen.values()) else None
+    if below is not None:
+        return {name: overlaid(shares, below) for name, shares in seen.items() if shares is not None}
+    if sides.encoding == "srgb":
+        apart = (sides.prediction - sides.target).abs().mean(1)[0] * (255 / WHITE_LEVELS)
+    else:
         floor = float(sides.target.max()) * 1e-6 or 1.0
         ours, theirs = (side.clamp(min=floor).log2() for side in (sides.prediction, sides.target))
-        maps["difference"] = (ours - theirs).abs().mean(1)[0] / WHITE_EV
-    return {name: drawn.clamp(0, 1).to(torch.float32).cpu().numpy() for name, drawn in maps.items()}
+        apart = (ours - theirs).abs().mean(1)[0] / WHITE_EV
+    shade = apart.clamp(0, 1).to(torch.float32).cpu().numpy()
+    return {"": quantize(np.repeat(shade[..., None], 3, axis=2))}
 
 
-def _write_maps(entries: Mapping[str, Entry], sides: Sides, path: Path) -> list[Path]:
-    maps, written = difference_maps(entries, sides), []
-    for name, drawn in maps.items():
-        file = path if len(maps) == 1 else path.with_name(f"{path.stem}-{name.replace('/', '-')}.png")
-        write_bytes(file, encode_image(quantize(np.repeat(drawn[..., None], 3, axis=2))))
-        written.append(file)
-    return written
+def _write_map(
+    picture: NDArray[np.uint8], measure: str, entries: Mapping[str, Entry], facts: Mapping[str, Any], path: Path
+) -> Path:
+    """One map as a PNG, those of metrics with a legend."""
+    if measure:
+        title = f"{measure}: {entries[measure].fact('MAP')}, over the target in gray"
+        write_bytes(path, with_legend(picture, title, [tables.protocol_line(facts)]))
+    else:
+        write_bytes(path, encode_image(picture))
+    return path
 
 
-def _map_path(maps: Path, key: str, folders: bool) -> Path:
-    if not folders and maps.suffix.lower() != ".png":
-        raise RecipeError(f"a map is written as PNG: expected a name that ends in .png, not {maps.name!r}")
-    return maps / f"{key}.png" if folders else maps
+def _beside(path: Path, measure: str) -> Path:
+    return path.with_name(f"{path.stem}-{measure.replace('/', '-')}.png")
+
+
+def _map_path(folder: Path, key: str, folders: bool) -> Path:
+    if not folders and folder.suffix.lower() != ".png":
+        raise RecipeError(f"a map is written as PNG: expected a name that ends in .png, not {folder.name!r}")
+    return folder / f"{key}.png" if folders else folder

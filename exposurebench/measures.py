@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from exposurebench import catalog
 from exposurebench.catalog import Entry
 from exposurebench.errors import RecipeError, unknown_name
-from exposurebench.exposure import PEAK_NITS, WHITE_NITS
 
 Arrays = Mapping[str, NDArray[Any]]
 REGIONS = {
@@ -29,6 +28,15 @@ REGIONS = {
 }
 LIGHT_METRICS = ("pu21_psnr", "pu21_ssim", "hdrvdp3")
 """What light is measured by when nobody says."""
+STEPS = {
+    ("alignment", "gain"): (
+        "gain",
+        "one a pair, least squares of log luminance over pixels that are not clipped in the input",
+    ),
+    ("alignment", "percentile"): ("percentiles", "0.1 and 99.9 % of all values on the target's, by a straight line"),
+    ("crf_correction", True): ("crf", "cubic in PQ luminance; u'v' by cubics and a cross term, ridge 0.01"),
+}
+"""What settings of the steps before a metric of light mean, in words."""
 OF_THE_RUN = ("weights_file", "weights_sha256")
 """What a protocol says of files that only the run knew."""
 
@@ -119,12 +127,15 @@ def protocol(measure: str, settings: Mapping[str, Any] | None = None) -> dict[st
         precision = stated.get("precision", "input")
         sides = {"prediction": "light as its file holds it", "size": "full"}
         sides["precision"] = "float32" if precision == "input" else precision
-    if entry.fact("TAKES") == "nits":
-        sides["white_nits"] = WHITE_NITS
-        sides |= {} if takes(entry, "peak_nits") else {"peak_nits": PEAK_NITS}
+    before, steps = entry.before(), {}
+    if before:
+        known = {name: parameter for name, parameter in catalog.keywords(before).items() if name not in catalog.GIVEN}
+        steps = {name: entry.settings.get(name, parameter.default) for name, parameter in known.items()}
+        steps |= {name: words for (setting, value), (name, words) in STEPS.items() if steps[setting] == value}
     return {
         "metric": measure,
         "version": entry.fact("VERSION"),
+        **steps,
         **stated,
         **sides,
         **{name: value for name, value in entry.settings.items() if name != "weights"},
@@ -144,6 +155,16 @@ def run_facts(entry: Entry) -> dict[str, Any]:
 def measured_with(measure: str, stated: Mapping[str, Any]) -> Entry:
     """The metric of a measure with the settings that a stored protocol states."""
     return entry_of(measure, {name: stated[name] for name in entry_of(measure).parameters() if name in stated})
+
+
+def name_and_column(value: str) -> tuple[str, str]:
+    """The measure and the column of a value's name in a summary; variants may have dots of their own.
+
+    >>> name_and_column("hdrvdp2/2.2.0.Q"), name_and_column("psnr"), name_and_column("hdrvdp2/2.2.0")
+    (('hdrvdp2/2.2.0', 'Q'), ('psnr', ''), ('hdrvdp2/2.2.0', ''))
+    """
+    measure, _, column = value.rpartition(".")
+    return (measure, column) if measure and column.isidentifier() else (value, "")
 
 
 def value_columns(measure: str, table: pd.DataFrame) -> dict[str, str]:

@@ -23,6 +23,7 @@ from exposurebench.files import sha256_file
 from exposurebench.images import Encoding, quantize, read_image
 from exposurebench.recipe import plugin_settings
 from exposurebench.scene import Evidence, ExposedFrame
+from exposurebench.scoring import check_unmended
 from exposurebench.tensors import checked_device, to_image, to_tensor
 
 
@@ -255,9 +256,11 @@ def open_predictions(
 
     def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
         try:
-            return read_image(chosen[row["id"]], encoding=gives).as_float()
+            made = read_image(chosen[row["id"]], encoding=gives)
         except ImageError as error:
             raise InputError(f"{str(chosen[row['id']])!r} {error}") from error
+        check_unmended(chosen[row["id"]], made)
+        return made.as_float()
 
     facts = {"kind": "predictions", "title": "submitted images", "reference": "", "oracle": False, "needs": ["input"]}
     return Method(name, run, {**facts, "settings": {}, "predictions_sha256": digest.hexdigest()}, gives)

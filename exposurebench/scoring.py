@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from exposurebench.catalog import Entry, keywords
 from exposurebench.errors import InputError
-from exposurebench.exposure import PEAK_NITS, clipping_regions, shown_nits
+from exposurebench.exposure import clipping_regions
 from exposurebench.images import Image
 from exposurebench.measures import Arrays, is_per_scene, is_per_set, region_of, takes
 from exposurebench.recipe import draw
@@ -71,6 +72,20 @@ def sides_of(prediction: NDArray[Any], target: Image, given: Image | None = None
     return Sides(to_tensor(prediction, dtype), to_tensor(target.pixels, dtype), target.encoding, regions)
 
 
+def check_unmended(path: Path, image: Image, broken: Sequence[str] = ("nan", "infinite", "negative")) -> None:
+    """Refuse light that reading had to mend: a score must not be of numbers that the file does not hold.
+
+    Raises:
+        InputError: the file holds NaN, infinite values or light below 0.
+    """
+    for kind in broken:
+        if count := image.facts.get(f"{kind}_pixels", 0):
+            what = {"nan": "NaN", "infinite": "infinite values", "negative": "light below 0"}[kind]
+            raise InputError(
+                f"{str(path)!r} holds {what} in {count:,} pixels: write finite light at or above 0, and score that"
+            )
+
+
 def cells_of(entries: Mapping[str, Entry], key: str, sides: Sides) -> tuple[Cells, Arrays]:
     """A pair's cells for every measure that looks at one pair at a time, and what lies beside the table.
 
@@ -119,36 +134,60 @@ def scene_cells(entries: Mapping[str, Entry], keys: Sequence[str], sides: Sequen
 def _values(measure: str, entry: Entry, sides: Sides) -> Cells:
     """A metric's value of a pair, or its named values; NaN where the region has no pixel."""
     region = region_of(measure)
-    known: dict[str, Any] = {}
-    if region:
-        if region not in sides.regions:
-            raise ValueError(f"it is measured over {region} pixels of the input, and here is no input")
-        known["mask"] = sides.regions[region].to(sides.prediction.dtype)
-        if not sides.regions[region].any():
-            names = getattr(entry.module, "COLUMNS", None)
-            return dict.fromkeys([f"{measure}:{name}" for name in names] if names else [measure], float("nan"))
-    if takes(entry, "unclipped") and sides.regions:
-        known["unclipped"] = (~sides.regions["clipped"]).to(sides.prediction.dtype)
-    found = entry.function()(*as_taken(entry, sides), **known)
+    if region and region not in sides.regions:
+        raise ValueError(f"it is measured over {region} pixels of the input, and here is no input")
+    if region and not sides.regions[region].any():
+        names = getattr(entry.module, "COLUMNS", None)
+        return dict.fromkeys([f"{measure}:{name}" for name in names] if names else [measure], float("nan"))
+    found = _answers(measure, entry, sides, drawn=False)
     if not isinstance(found, Mapping):
         return {measure: rounded(found.item())}
-    return {f"{measure}:{name}": rounded(value.item()) for name, value in found.items()}
+    return {f"{measure}:{name}": rounded(value.item()) for name, value in found.items() if value.ndim == 1}
+
+
+def map_of(measure: str, entry: Entry, sides: Sides) -> NDArray[np.float32] | None:
+    """Where a metric sees the difference of a pair, ``(H, W)`` in [0, 1]; None where it draws no map.
+
+    A metric that draws one takes ``with_map``, gives it as the column ``P_map`` and says what it is in ``MAP``. What
+    it answers besides is kept, so that scores that are asked for later come from the same pass.
+    """
+    if not takes(entry, "with_map"):
+        return None
+    drawn: NDArray[np.float32] = _answers(measure, entry, sides, drawn=True)["P_map"][0, 0].clamp(0, 1).float().numpy()
+    return drawn
+
+
+def _answers(measure: str, entry: Entry, sides: Sides, *, drawn: bool) -> Any:
+    """What a metric says of a pair: a value, or several by name."""
+    if region := region_of(measure):
+        known: dict[str, Any] = {"mask": sides.regions[region].to(sides.prediction.dtype)}
+    else:
+        drawn = drawn or ("answers", measure, True) in sides.done
+        known = {"with_map": True} if drawn else {}
+    return sides.once(("answers", measure, drawn), lambda: entry.function()(*as_taken(entry, sides), **known))
 
 
 def as_taken(entry: Entry, sides: Sides) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prediction and target in the numbers that a metric takes: a metric of nits gets relative light on a display.
+    """Prediction and target in the numbers that a metric takes: one of cd/m2 gets what the steps before it show.
 
-    One that takes ``peak_nits`` clips light beyond the peak itself, after it has aligned the two sides.
+    Metrics share the steps; they get them in the precision that their protocol states.
     """
-    if entry.fact("TAKES") != "nits" or sides.encoding == "nits":
+    before = entry.before()
+    if before is None:
         return sides.prediction, sides.target
-    peak_nits = None if takes(entry, "peak_nits") else PEAK_NITS
+    settings = {name: value for name, value in entry.settings.items() if name in keywords(before)}
+    unclipped = ~sides.regions["clipped"] if sides.regions else None
+    dtype = torch.float64 if entry.fact("PROTOCOL").get("precision") == "float64" else sides.prediction.dtype
 
-    def shown() -> tuple[torch.Tensor, torch.Tensor]:
-        return shown_nits(sides.prediction, peak_nits=peak_nits), shown_nits(sides.target, peak_nits=peak_nits)
+    def aligned() -> tuple[torch.Tensor, torch.Tensor]:
+        found: tuple[torch.Tensor, torch.Tensor] = before(
+            sides.prediction, sides.target, unclipped=unclipped, **settings
+        )
+        return found
 
-    found: tuple[torch.Tensor, torch.Tensor] = sides.once(("nits", peak_nits), shown)
-    return found
+    both = sides.once(("shown", str(settings)), aligned)
+    ours, theirs = sides.once(("shown", str(settings), dtype), lambda: tuple(side.to(dtype) for side in both))
+    return ours, theirs
 
 
 def _statistics(entry: Entry, key: str, sides: Sides, side: str) -> dict[str, torch.Tensor]:

@@ -28,6 +28,7 @@ from exposurebench.measures import (
     is_per_scene,
     is_per_set,
     measured_with,
+    name_and_column,
     set_columns,
     value_columns,
 )
@@ -151,7 +152,7 @@ def _per_scene(measure: str, entry: Entry, table: pd.DataFrame) -> Iterator[dict
 
 
 def _about(entry: Entry, name: str, used: pd.DataFrame) -> dict[str, Any]:
-    column = name.rpartition(".")[2]
+    column = name_and_column(name)[1]
     facts = {fact.lower(): entry.fact_of(fact, column) for fact in ("UNIT", "BETTER")}
     return {**facts, "pairs": len(used), "photographs": used["scene"].nunique()}
 
@@ -244,7 +245,7 @@ def words(row: Mapping[str, Any]) -> Words:
     '0.90001 to 0.90004'
     """
     metric = str(row["metric"])
-    family, _, part = metric.partition(".")
+    family, part = name_and_column(metric)
     scale, decimals, unit = 1, 3, str(row.get("unit") or "")
     if unit == "dB":
         decimals = 2

@@ -9,6 +9,7 @@ from exposurebench.alignment import (
     checked_light,
     correct_crf,
     near_peak,
+    shown,
     to_nits,
 )
 from exposurebench.color import REC709, rgb_to_xyz, weighted
@@ -52,6 +53,21 @@ def test_peak_is_the_targets_image_by_image(target):
     ours, theirs = to_nits(prediction, target, scale="peak4000")
     torch.testing.assert_close(theirs.amax((1, 2, 3)), torch.full((2,), 4000.0, dtype=torch.float64))
     torch.testing.assert_close(ours, 3 * theirs)
+
+
+def test_light_in_nits_keeps_its_scale(target):
+    assert all(map(torch.equal, to_nits(target, 2 * target, scale="nits"), (target, 2 * target)))
+    with pytest.raises(ValueError, match="relative light needs a scale first, such as white at 100"):
+        shown(target / target.max(), target, scale="nits")
+
+
+def test_shown_is_scale_then_alignment(target):
+    relative = target / 100
+    prediction = relative.flip(3)
+    unclipped = luminance(target) < 200
+    ours, theirs = shown(prediction, relative, scale="white203", peak_nits=700, unclipped=unclipped)
+    expected = align(203 * prediction, 203 * relative, peak_nits=700, unclipped=unclipped)
+    assert torch.equal(ours, expected[0]) and torch.equal(theirs, expected[1])
 
 
 def test_black_becomes_the_black_of_a_display():
@@ -243,7 +259,7 @@ def test_order_gain_then_peak_then_curve(target):
     prediction = 0.25 * torch.where(unclipped, target, 50.0)
     ours, theirs = align(prediction, target, peak_nits=500, unclipped=unclipped)
     gained = align_gain(prediction, target, unclipped=unclipped).clamp(max=500)
-    expected = correct_crf(gained, target.clamp(max=500)).clamp(max=500)
+    expected = correct_crf(gained, target.clamp(max=500)).clamp(0.005, 500)
     assert torch.equal(ours, expected)
     assert torch.equal(theirs, target.clamp(max=500))
 

@@ -48,9 +48,10 @@ def test_everything_listed_loads_and_its_settings_are_its_own(kind: Kind, name: 
     assert callable(entry.function())
     for key, value in entry.settings.items():
         steps = [entry.function(), *([entry.function("statistics")] if hasattr(entry.module, "statistics") else [])]
+        steps += [entry.before()] if entry.before() else []
         found = [inspect.signature(step).parameters.get(key) for step in steps]
         assert any(found)
-        assert all(parameter.default == value for parameter in found if parameter)
+        assert entry.before() or all(parameter.default == value for parameter in found if parameter)
     own = entry.module.VARIANT_FACTS.get(variant, {}) if hasattr(entry.module, "VARIANT_FACTS") else {}
     assert entry.fact("TITLE") == own.get("TITLE", load(kind, stem).fact("TITLE"))
 

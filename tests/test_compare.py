@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import OpenEXR
 import pytest
 import torch
 
@@ -95,9 +96,13 @@ def test_light_is_told_by_content(tmp_path: Path, ev_error: str, monkeypatch: py
     monkeypatch.setattr(measures, "LIGHT_METRICS", ("not_there",))
     with pytest.raises(RecipeError, match="no metric takes light unless it is named"):
         compare(ours, theirs)
-    found = compare(ours.rename(tmp_path / "a.png"), theirs, metrics=[ev_error])
+    plain = {ev_error: {"alignment": "none", "crf_correction": False}}
+    found = compare(ours.rename(tmp_path / "a.png"), theirs, metrics=[ev_error], metric_settings=plain)
     assert found.per_image[ev_error].tolist() == [2]
-    assert found.protocols[ev_error]["white_nits"] == 100
+    assert found.protocols[ev_error]["scale"] == "white100"
+    found = compare(tmp_path / "a.png", theirs, metrics=[ev_error])
+    assert found.per_image[ev_error][0] == pytest.approx(0, abs=1e-6), "the headline aligns first"
+    assert "no input" in found.protocols[ev_error]["gain"]
 
 
 # ---- maps ------------------------------------------------------------------------------------------------
@@ -114,7 +119,9 @@ def test_a_map_shows_where_and_how_much(tmp_path: Path) -> None:
     assert "1 map, black where equal: " in comparison_as_text(found)
 
 
-def test_a_map_of_light_is_in_stops(tmp_path: Path, ev_error: str) -> None:
+def test_a_map_of_light_is_in_stops(tmp_path: Path, register: Callable) -> None:
+    ev_error = "apart"
+    register("apart", apart=lambda p, t: (p - t).abs().mean((1, 2, 3)), TAKES="linear")
     ours, theirs = write_light(tmp_path / "a.exr", 0.5), write_light(tmp_path / "b.exr", 0.5 * 2 ** (WHITE_EV / 4))
     found = compare(ours, theirs, metrics=[ev_error], maps=tmp_path / "d.png")
     assert np.unique(read_image(found.maps[0]).pixels).tolist() == [64]
@@ -122,20 +129,49 @@ def test_a_map_of_light_is_in_stops(tmp_path: Path, ev_error: str) -> None:
     assert not read_image(compare(black, black, metrics=[ev_error], maps=tmp_path / "e.png").maps[0]).pixels.any()
 
 
-def test_metrics_draw_their_own_maps(tmp_path: Path, register: Callable) -> None:
-    def own(value: float) -> Callable:
-        return lambda prediction, target, gain=1.0: torch.full_like(prediction[:, 0], value)
+def test_metrics_draw_their_own_maps_in_the_pass_that_scores(tmp_path: Path, register: Callable) -> None:
+    calls = []
 
-    score = {"PROTOCOL": {}}
-    register("first", first=lambda p, t: p.mean((1, 2, 3)), first_map=own(0.2), **score)
-    register("second", second=lambda p, t: p.mean((1, 2, 3)), second_map=own(-0.1), **score)
+    def drawing(name: str, shares: tuple[float, float]) -> Callable:
+        def score(prediction: torch.Tensor, target: torch.Tensor, *, with_map: bool = False) -> dict:
+            calls.append(name)
+            seen = torch.full_like(prediction[:, :1], shares[0])
+            seen[..., :8] = shares[1]
+            return {"Q": prediction.mean((1, 2, 3)), **({"P_map": seen} if with_map else {})}
+
+        return score
+
+    register("first", first=drawing("first", (0.0, 1.0)), MAP="what it sees")
+    register("second", second=drawing("second", (-0.1, -0.1)), MAP="what it sees")
     ours, theirs = write(tmp_path / "a" / "x.png", 100), write(tmp_path / "b" / "x.png", 120)
     one = compare(ours, theirs, metrics=["psnr", "first"], maps=tmp_path / "one.png")
     assert [path.name for path in one.maps] == ["one.png"]
-    assert np.unique(read_image(one.maps[0]).pixels).tolist() == [51]
+    assert calls == ["first"]
+    assert one.per_image["first:Q"][0] == pytest.approx(100 / 255)
+    assert "P_map" not in " ".join(one.per_image)
+    drawn = read_image(one.maps[0]).pixels
+    assert drawn.shape[0] > 100 and drawn.shape[1] > 500, "a legend below"
+    picture = drawn[12:24, 12:28].astype(int)
+    assert (picture[:, 8:] == 120).all(), "bare where the metric sees nothing"
+    assert (picture[:, :8, 0] - picture[:, :8, 1]).min() > 100, "red where it surely sees something"
     two = compare(tmp_path / "a", tmp_path / "b", metrics=["first", "second"], maps=tmp_path / "maps")
     assert [path.relative_to(tmp_path).as_posix() for path in two.maps] == ["maps/x-first.png", "maps/x-second.png"]
-    assert not read_image(two.maps[1]).pixels.any(), "what is below 0 is drawn black"
+    assert (read_image(two.maps[1]).pixels[12:24, 12:28] == 120).all(), "what is below 0 is bare"
+    assert "red where a difference is surely seen: " in comparison_as_text(two)
+
+
+def test_hdrvdp_shows_where_light_was_clipped(tmp_path: Path) -> None:
+    light = np.full((48, 64, 3), 0.2, np.float32)
+    light[8:24, 8:24] = 8
+    for name, pixels in (("a", light.clip(0, 1)), ("b", light)):
+        (tmp_path / f"{name}.exr").write_bytes(encode_radiance(pixels, "exr"))
+    sides = tmp_path / "a.exr", tmp_path / "b.exr"
+    found = compare(*sides, metrics=["hdrvdp3/plain"], maps=tmp_path / "map.png")
+    drawn = read_image(found.maps[0]).pixels[12:60, 12:76].astype(int)
+    red = drawn[..., 0] - drawn[..., 2]
+    assert red[12:20, 12:20].min() > red[36:, 40:].max() + 50
+    alone = compare(*sides, metrics=["hdrvdp3/plain"])
+    assert alone.per_image.equals(found.per_image), "the map changes no score"
 
 
 # ---- mistakes --------------------------------------------------------------------------------------------
@@ -171,6 +207,25 @@ def test_mistakes_end_in_one_line(tmp_path: Path, ev_error: str) -> None:
     (tmp_path / "two" / "x.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"has x\.jpg and x\.png: keep one"):
         compare(tmp_path / "two", tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(np.nan, "NaN in 1 pixels"), (np.inf, "infinite values in 1"), (-1.0, "light below 0 in 1")]
+)
+def test_broken_light_is_not_mended_before_it_is_scored(tmp_path: Path, ev_error: str, value: float, said: str) -> None:
+    theirs = write_light(tmp_path / "b.exr", 2.0)
+    light = np.full((6, 8, 3), 2.0, np.float32)
+    light[1, 2, 0] = value
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {"RGB": light}).write(str(tmp_path / "a.exr"))
+    with pytest.raises(InputError, match=rf"a\.exr' holds {said}.*write finite light at or above 0"):
+        compare(tmp_path / "a.exr", theirs, metrics=[ev_error])
+
+
+def test_light_in_nits_that_is_relative_is_refused_with_advice(tmp_path: Path, ev_error: str) -> None:
+    ours, theirs = write_light(tmp_path / "a.exr", 0.5), write_light(tmp_path / "b.exr", 1.0)
+    with pytest.raises(InputError, match=r"peaks at 0\.5 and cd/m2 are expected: .*scale=white100"):
+        compare(ours, theirs, metrics=[ev_error], metric_settings={ev_error: {"scale": "nits"}})
 
 
 def test_sets_of_one_are_too_small_for_some(tmp_path: Path, inceptions: dict) -> None:

@@ -389,7 +389,8 @@ def test_light_is_scored_from_files_of_light(
     dataset = load_dataset(light)
     folder = write_light(dataset, tmp_path / "double", 2.0)
     metrics = ["log_error", "light_error"]
-    result = evaluate(None, light, predictions=folder, metrics=metrics, by="ev")
+    plain = {"log_error": {"alignment": "none", "crf_correction": False}}
+    result = evaluate(None, light, predictions=folder, metrics=metrics, metric_settings=plain, by="ev")
     targets = [dataset.read_target("test", row).pixels.astype(np.float64) for row in dataset.rows("test")]
     expected = [
         np.abs(np.diff([np.log2((100 * t * g).clip(0.005, 1000)) for g in (1, 2)], axis=0)).mean() for t in targets
@@ -401,7 +402,7 @@ def test_light_is_scored_from_files_of_light(
     assert result.summary.set_index("metric")["unit"].to_dict()["log_error.mean"] == "EV"
     assert result.parts["ev"].unique().tolist() == [-1, 2]
     facts = result.document["protocols"]["log_error"]
-    assert (facts["white_nits"], facts["peak_nits"], facts["prediction"]) == (100, 1000, "light as its file holds it")
+    assert (facts["scale"], facts["peak_nits"], facts["alignment"]) == ("white100", 1000, "none")
     write_result(result, tmp_path / "result")
     assert read_result(tmp_path / "result").summary.equals(result.summary)
     page = write_page([result], light, tmp_path / "result")

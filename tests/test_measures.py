@@ -55,17 +55,18 @@ def test_what_light_is_scored_as_is_said(register):
     def score(prediction, target):
         return prediction.mean((1, 2, 3))
 
-    def aligned(prediction, target, *, peak_nits=1000.0):
-        return prediction.mean((1, 2, 3))
-
     register("of_light", of_light=score, TAKES="linear")
-    register("of_nits", of_nits=score, TAKES="nits")
-    register("of_aligned", of_aligned=aligned, TAKES="nits", PROTOCOL={"precision": "float64", "peak_nits": 1000.0})
-    light, nits, steps = (measures.protocol(name) for name in ("of_light", "of_nits", "of_aligned"))
+    register("of_nits", of_nits=score, TAKES="nits", PROTOCOL={"precision": "float64"})
+    light, nits = (measures.protocol(name) for name in ("of_light", "of_nits"))
     assert light["prediction"] == "light as its file holds it"
-    assert "white_nits" not in light
-    assert (nits["white_nits"], nits["peak_nits"], nits["precision"]) == (100.0, 1000.0, "float32")
-    assert (steps["white_nits"], steps["peak_nits"], steps["precision"]) == (100.0, 1000.0, "float64")
+    assert not {"scale", "alignment", "peak_nits"} & light.keys()
+    steps = {"scale": "white100", "alignment": "gain", "crf_correction": True, "peak_nits": 1000.0}
+    assert nits.items() >= steps.items()
+    assert (light["precision"], nits["precision"]) == ("float32", "float64")
+    assert "not clipped in the input" in nits["gain"] and "ridge" in nits["crf"]
+    plain = measures.protocol("of_nits", {"alignment": "none", "crf_correction": False, "scale": "nits"})
+    assert (plain["scale"], plain["alignment"], plain["crf_correction"]) == ("nits", "none", False)
+    assert not {"gain", "crf"} & plain.keys()
 
 
 def test_where_values_stand():

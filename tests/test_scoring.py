@@ -97,22 +97,27 @@ def test_light_comes_as_it_is_or_on_a_display(register):
 
         return score
 
-    def aligned(prediction, target, *, peak_nits=1000.0, unclipped=None):
-        seen["aligned"] = (prediction, target, unclipped)
-        return prediction.mean((1, 2, 3))
-
     register("relative", relative=keep("relative"), TAKES="linear")
     register("absolute", absolute=keep("absolute"), TAKES="nits")
-    register("aligned", aligned=aligned, TAKES="nits")
-    given = Image(half_clipped().pixels[:4, :5])
-    names = ("relative", "absolute", "aligned")
-    cells_of({name: entry_of(name) for name in names}, "k", sides_of(light(40.0).pixels, light(0.0), given))
-    values = {name: [side.unique().tolist() for side in sides[:2]] for name, sides in seen.items()}
-    assert values["relative"] == [[40.0], [0.0]]
-    assert values["absolute"] == [[1000.0], [pytest.approx(0.005)]], "white at 100, a peak of 1000, a black of 0.005"
-    assert values["aligned"] == [[4000.0], [pytest.approx(0.005)]], "who aligns clips afterwards"
-    assert all(side.dtype == torch.float32 for sides in seen.values() for side in sides[:2])
-    assert seen["aligned"][2][0, 0, 0].tolist() == [0, 0, 0, 0, 1], "what the input lost must not move the alignment"
+    register("precise", precise=keep("precise"), TAKES="nits", PROTOCOL={"precision": "float64"})
+    as_it_lies = {"alignment": "none", "crf_correction": False}
+    given, twice = Image(half_clipped().pixels[:4, :5]), light(0.5).pixels
+    twice[:, :4] = 7  # what the input lost must not move the gain
+    sides = sides_of(twice, light(0.25), given)
+    entries = {name: entry_of(name) for name in ("relative", "absolute", "precise")}
+    cells_of(entries, "k", sides)
+    assert [side.unique().tolist() for side in seen["relative"]] == [[0.5, 7.0], [0.25]]
+    assert seen["absolute"][0][0, 0, 0].tolist() == pytest.approx([25] * 5, rel=1e-5), "the curve brings all of it near"
+    assert [side.dtype for side in seen["absolute"]] == [torch.float32] * 2
+    assert [side.dtype for side in seen["precise"]] == [torch.float64] * 2
+    cells_of(
+        {"absolute": entry_of("absolute", {**as_it_lies, "alignment": "gain"})},
+        "k",
+        sides_of(twice, light(0.25), given),
+    )
+    assert seen["absolute"][0][0, 0, 0].tolist() == pytest.approx([350] * 4 + [25], rel=1e-5)
+    cells_of({"absolute": entry_of("absolute", as_it_lies)}, "k", sides_of(light(40.0).pixels, light(0.1)))
+    assert [side.unique().tolist() for side in seen["absolute"]] == [[1000], [pytest.approx(10)]], "clipped at the peak"
 
 
 def test_wide_statistics_lie_beside_the_table_and_are_computed_once(register):

@@ -14,7 +14,9 @@ from exposurebench.cli import options
 @click.argument("target", metavar="B", type=click.Path(path_type=Path))
 @options.metrics
 @options.metric_settings
-@options.folder("--map", "maps", help="Draw the differences: a PNG file, or a folder where A and B are folders.")
+@options.folder(
+    "--map", "maps", help="Draw what the metrics see, else the differences: a PNG file (of folders, a folder)."
+)
 @options.workers
 @options.as_json
 def compare(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from exposurebench.alignment import DISPLAY_PEAK, Alignment, align
+from exposurebench.alignment import DISPLAY_PEAK, checked_light
 from exposurebench.errors import MissingError
 
 TITLE = "ColorVideoVDP, by its own package (extra cvvdp)"
@@ -18,10 +18,6 @@ BETTER = "higher"
 REFERENCE = "Mantiuk et al. 2024, ColorVideoVDP: a visual difference predictor for image, video and display distortions"
 VERSION = 1
 PROTOCOL = {
-    "alignment": "gain",
-    "gain": "one a pair, least squares of log luminance over pixels that are not clipped in the input",
-    "crf_correction": True,
-    "crf": "cubic in PQ luminance; u'v' by cubics and a cross term, ridge 0.01",
     "peak_nits": 1000.0,
     "display": "linear, Rec. 709, contrast 1,000,000, no ambient light",
     "pixels_per_degree": 30.0,
@@ -39,24 +35,18 @@ def cvvdp(
     prediction: torch.Tensor,
     target: torch.Tensor,
     *,
-    alignment: Alignment = "gain",
-    crf_correction: bool = True,
     peak_nits: float = DISPLAY_PEAK,
-    unclipped: torch.Tensor | None = None,
     pixels_per_degree: float = 30.0,
 ) -> torch.Tensor:
     """The quality of a prediction in just-objectionable differences, as ColorVideoVDP predicts it.
 
     10 is no visible difference; where one of two images scores 1 more, three in four people choose it. Every
-    image is scored by itself, after the steps of :func:`exposurebench.alignment.align`.
+    image is scored by itself.
 
     Args:
         prediction: ``(N, 3, H, W)``, linear Rec. 709 in cd/m2, above 0, float32 or float64.
         target: the same shape and dtype.
-        alignment: ``gain``, ``percentile`` or ``none``.
-        crf_correction: whether one tone and colour curve is fitted before.
-        peak_nits: the display's peak in cd/m2.
-        unclipped: ``(N, 1, H, W)`` weights, 0 where the pair's input is clipped; None: nowhere.
+        peak_nits: the display's peak in cd/m2, above 1; light beyond it is clipped.
         pixels_per_degree: how finely the display is seen.
 
     Returns:
@@ -65,9 +55,9 @@ def cvvdp(
     Raises:
         MissingError: the package is not installed, or cannot be imported.
         TypeError: integers or half precision.
-        ValueError: what :func:`exposurebench.alignment.align` refuses; pixels_per_degree not positive.
+        ValueError: what :func:`exposurebench.alignment.checked_light` refuses; pixels_per_degree not positive.
 
-    Source: Mantiuk et al. 2024; the steps before are Hanji et al. 2022 and ours.
+    Source: Mantiuk et al. 2024.
 
     >>> light = torch.full((1, 3, 64, 64), 100.0)
     >>> cvvdp(light, light)  # doctest: +SKIP
@@ -75,14 +65,7 @@ def cvvdp(
     """
     if not pixels_per_degree > 0:
         raise ValueError(f"pixels_per_degree must be positive, not {pixels_per_degree}")
-    sides = align(
-        prediction,
-        target,
-        alignment=alignment,
-        crf_correction=crf_correction,
-        peak_nits=peak_nits,
-        unclipped=unclipped,
-    )
+    sides = checked_light(prediction, target)
     ours, theirs = (side.float() for side in sides)
     score = _predictor(peak_nits, pixels_per_degree, prediction.device)
     scores = [score(*pair, dim_order="CHW")[0] for pair in zip(ours, theirs, strict=True)]

@@ -17,6 +17,7 @@ RANGE = {"Q": (None, 100.0), "P_det": (0.0, 1.0), "C_max": (0.0, None)}
 BETTER = {"Q": "higher", "P_det": "lower", "C_max": "lower"}
 REFERENCE = "Mantiuk et al. 2011, HDR-VDP-2: a calibrated visual metric; released programs 2.2.2 and 2.2.0"
 VERSION = 1
+MAP = "probability that a difference is seen"
 PROTOCOL = {
     "release": "2.2.2",
     "encoding": "rgb-bt.709",
@@ -27,7 +28,11 @@ PROTOCOL = {
     "display": "ccfl-lcd; D65 where there is one channel",
     "precision": "input",
 }
-VARIANTS = {"2.2.0": {"release": "2.2.0"}}
+VARIANTS = {
+    "2.2.0": {"release": "2.2.0"},
+    "plain": {"alignment": "none", "crf_correction": False},
+    "percentile": {"alignment": "percentile", "crf_correction": False},
+}
 VARIANT_FACTS = {
     "2.2.0": {
         "TITLE": "HDR-VDP-2.2.0: quality, and whether a difference is seen",
@@ -135,11 +140,11 @@ def hdrvdp2(
     sides = checked_light(prediction, target, encoding, luminance_scale, ENCODINGS)
     if encoding == "XYZ":
         sides = through(sides[0], _XYZ_TO_RGB), through(sides[1], _XYZ_TO_RGB)
-    seen, frequencies = _seen(
-        sides, "d65" if encoding in GRAY else "ccfl-lcd", ppd, optics.around(sides[1], surround, ("mean",))
-    )
+    spectrum = "d65" if encoding in GRAY else "ccfl-lcd"
+    around = optics.around(sides[1], surround, ("mean",))
+    seen, frequencies = _seen(sides, spectrum, ppd, around, prediction.dtype)
 
-    errors = pooling.log_errors([band * 2**b for b, band in enumerate(seen)], differs(*sides))
+    errors = pooling.log_errors([band * 2**b for b, band in enumerate(seen)], differs(*sides).to(prediction.dtype))
     if release == "2.2.2":
         columns = {"Q": pooling.quality_2_2_2(errors, frequencies, _WEIGHTS[release])}
     else:
@@ -152,25 +157,33 @@ def hdrvdp2(
 
 
 def _seen(
-    sides: tuple[torch.Tensor, torch.Tensor], spectrum: str, ppd: float, around: torch.Tensor | None
+    sides: tuple[torch.Tensor, torch.Tensor], spectrum: str, ppd: float, around: torch.Tensor | None, dtype: torch.dtype
 ) -> tuple[list[torch.Tensor], list[float]]:
-    """The visible difference in every band, and the bands' frequencies."""
+    """The visible difference in every band, and the bands' frequencies.
+
+    Up to the answers of the receptors in double precision, whose small differences single precision would lose.
+    """
     height = pyramid.levels((sides[0].shape[2], sides[0].shape[3]), "sp3")
     frequencies = [ppd / 2 / 2**b for b in range(height + 2)]
-    views, lights = [], []
+    answers, lights = [], []
     for side in sides:
         catch = catches(optics.on_retina(side, ppd, around), "2.2.2", spectrum)
         answer = receptors.response(catch, _RECEPTORS)
-        answer -= answer.mean((2, 3), keepdim=True)
-        views.append(pyramid.analysed(answer, "sp3", height))
-        lights.append(catch[:, 0:1] + catch[:, 1:2])
-    outside = views[1][-1].mean((2, 3), keepdim=True)
-    for bands, light in zip(views, lights, strict=True):
+        answers.append(answer - answer.mean((2, 3), keepdim=True))
+        lights.append((catch[:, 0:1] + catch[:, 1:2]).to(dtype))
+    differences, target = (
+        pyramid.analysed(answer.to(dtype), "sp3", height) for answer in (answers[0] - answers[1], answers[1])
+    )
+    left = [differences[-1] + target[-1], target[-1]]
+    outside = left[1].mean((2, 3), keepdim=True)
+    for i, light in enumerate(lights):
         residual_ppd = 2 * math.sqrt(2) * frequencies[-1]
-        bands[-1] = sensitivity.filtered(bands[-1], light.mean((1, 2, 3)), outside, residual_ppd, _SENSITIVITY)
+        left[i] = sensitivity.filtered(left[i], light.mean((1, 2, 3)), outside, residual_ppd, _SENSITIVITY)
+    differences[-1], target[-1] = left[0] - left[1], left[1]
+    for bands in (differences, target):
         for b, band in enumerate(bands):
             band /= 2**b
     adapted = sensitivity.adaptation(*lights)
-    noises = sensitivity.noises(adapted, views[0][:-1], frequencies[:-1], _SENSITIVITY, without_optics=False)
+    noises = sensitivity.noises(adapted, differences[:-1], frequencies[:-1], _SENSITIVITY, without_optics=False)
     noises.append(adapted.new_ones((1, 1, 1, 1)))  # the residual has been through the sensitivity already
-    return masking.visible_bands(views[0], views[1], noises, _MASKING), frequencies
+    return masking.visible_bands(differences, target, noises, _MASKING), frequencies

@@ -18,6 +18,7 @@ RANGE = {"Q": (None, 10.0), "Q_JOD": (None, 10.0), "P_det": (None, 1.0), "C_max"
 BETTER = {"Q": "higher", "Q_JOD": "higher", "P_det": "lower", "C_max": "lower"}
 REFERENCE = "Mantiuk et al. 2023, HDR-VDP-3: a multi-metric for predicting image differences; released program 3.0.7"
 VERSION = 1
+MAP = "probability that a difference is seen"
 PROTOCOL = {
     "release": "3.0.7",
     "task": "quality",
@@ -34,6 +35,8 @@ VARIANTS = {
     "side_by_side": {"task": "side-by-side"},
     "flicker": {"task": "flicker"},
     "detection": {"task": "detection"},
+    "plain": {"alignment": "none", "crf_correction": False},
+    "percentile": {"alignment": "percentile", "crf_correction": False},
 }
 VARIANT_FACTS = {
     "side_by_side": {"TITLE": "HDR-VDP-3.0.7, seen side by side"},
@@ -167,9 +170,10 @@ def hdrvdp3(
     native = receptor_facts("3.0.7", spectrum).get("rgb-bt.709" if encoding == "sRGB-display" else encoding)
     if native:
         sides = through(sides[0], native).clamp_(min=1e-6), through(sides[1], native).clamp_(min=1e-6)
-    seen = _seen(sides, spectrum, ppd, optics.around(sides[1], surround, ("none", "mean")), fit)
+    around = optics.around(sides[1], surround, ("none", "mean"))
+    seen = _seen(sides, spectrum, ppd, around, fit, prediction.dtype)
 
-    Q = pooling.quality_3(seen, differs(*sides))
+    Q = pooling.quality_3(seen, differs(*sides).to(prediction.dtype))
     contrast = detection.contrast(seen, fit.masking, fit.filters)
     if fit.around is None:
         contrast = detection.summed(contrast)
@@ -190,25 +194,35 @@ def _spectrum(encoding: str) -> str:
 
 
 def _seen(
-    sides: tuple[torch.Tensor, torch.Tensor], spectrum: str, ppd: float, around: torch.Tensor | None, fit: _Fit
+    sides: tuple[torch.Tensor, torch.Tensor],
+    spectrum: str,
+    ppd: float,
+    around: torch.Tensor | None,
+    fit: _Fit,
+    dtype: torch.dtype,
 ) -> list[torch.Tensor]:
-    """The visible difference in every band."""
+    """The visible difference in every band.
+
+    Up to the answers of the receptors in double precision, whose small differences single precision would lose.
+    """
     rows, columns = sides[0].shape[2:]
     height = min(max(math.ceil(math.log2(ppd)) - 2, 0), pyramid.levels((rows, columns), fit.filters))
     frequencies = [ppd / 2 / 2**b for b in range(height + 2)]
-    views, lights = [], []
+    answers, lights = [], []
     for side in sides:
         catch = catches(optics.on_retina(side, ppd, around), "3.0.7", spectrum).clamp_(1e-8, 1e10)
-        log_adapted = receptors.local_adaptation(catch[:, 0:1] + catch[:, 1:2], ppd)
+        log_adapted = receptors.local_adaptation((catch[:, 0:1] + catch[:, 1:2]).to(dtype), ppd)
         catch *= receptors.pupil_gain(log_adapted, rows * columns / ppd**2)
-        bands = pyramid.analysed(receptors.response(catch, fit.receptors), fit.filters, height)
+        answers.append(receptors.response(catch, fit.receptors))
+        lights.append(log_adapted.exp_())
+    differences, target = (
+        pyramid.analysed(answer.to(dtype), fit.filters, height) for answer in (answers[0] - answers[1], answers[1])
+    )
+    for bands in (differences, target):
         bands[-1] = bands[-1] - bands[-1].mean((2, 3), keepdim=True)
         for b, band in enumerate(bands):
             band /= 2**b
-        views.append(bands)
-        lights.append(log_adapted.exp_())
     adapted = sensitivity.adaptation(*lights)
-    noises = sensitivity.noises(adapted, views[0][:-1], frequencies[:-1], _SENSITIVITY, without_optics=True)
-    left = views[0][-1] - views[1][-1]
-    noises.append(sensitivity.residual_noise(left, adapted, 4 * frequencies[-1], _SENSITIVITY))
-    return masking.visible_bands(views[0], views[1], noises, fit.masking)
+    noises = sensitivity.noises(adapted, differences[:-1], frequencies[:-1], _SENSITIVITY, without_optics=True)
+    noises.append(sensitivity.residual_noise(differences[-1], adapted, 4 * frequencies[-1], _SENSITIVITY))
+    return masking.visible_bands(differences, target, noises, fit.masking)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from exposurebench.alignment import DISPLAY_PEAK, Alignment, align, near_peak
+from exposurebench.alignment import checked_light, near_peak
 
 TITLE = "peak signal-to-noise ratio of the logarithm of light"
 TAKES = "nits"
@@ -15,11 +15,6 @@ REFERENCE = "ours: no two papers agree on the constants"
 VERSION = 1
 MEAN_CAP = 100.0
 PROTOCOL = {
-    "alignment": "gain",
-    "gain": "one a pair, least squares of log luminance over pixels that are not clipped in the input",
-    "crf_correction": True,
-    "crf": "cubic in PQ luminance; u'v' by cubics and a cross term, ridge 0.01",
-    "peak_nits": 1000.0,
     "encoding": "log10",
     "floor": "1e-6 of the target's 99.9th percentile",
     "color": "rgb",
@@ -37,27 +32,15 @@ PEAK = 6.0
 """Six decades."""
 
 
-def log_psnr(
-    prediction: torch.Tensor,
-    target: torch.Tensor,
-    *,
-    alignment: Alignment = "gain",
-    crf_correction: bool = True,
-    peak_nits: float = DISPLAY_PEAK,
-    unclipped: torch.Tensor | None = None,
-) -> torch.Tensor:
+def log_psnr(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """The ratio of six decades to the error of the logarithm of light, squared, in dB.
 
     ``PSNR = 10 log10(6 ** 2 / MSE)`` with the MSE of ``log10(max(L, 1e-6 p))`` over pixels and channels; p is
-    the 99.9th percentile of the target's values. After the steps of :func:`exposurebench.alignment.align`.
+    the 99.9th percentile of the target's values.
 
     Args:
         prediction: ``(N, 3, H, W)``, linear Rec. 709 in cd/m2, above 0, float32 or float64.
         target: the same shape and dtype.
-        alignment: ``gain``, ``percentile`` or ``none``.
-        crf_correction: whether one tone and colour curve is fitted before.
-        peak_nits: the display's peak in cd/m2.
-        unclipped: ``(N, 1, H, W)`` weights, 0 where the pair's input is clipped; None: nowhere.
 
     Returns:
         ``(N,)`` float64, in dB, infinite where the images are equal, and below 0 where errors beyond six
@@ -65,20 +48,13 @@ def log_psnr(
 
     Raises:
         TypeError: integers or half precision.
-        ValueError: what :func:`exposurebench.alignment.align` refuses.
+        ValueError: what :func:`exposurebench.alignment.checked_light` refuses.
 
     >>> gray = torch.full((1, 3, 4, 5), 100.0)
-    >>> round(log_psnr(gray / 10, gray, alignment="none", crf_correction=False).item(), 3)
+    >>> round(log_psnr(gray / 10, gray).item(), 3)
     15.563
     """
-    ours, theirs = align(
-        prediction,
-        target,
-        alignment=alignment,
-        crf_correction=crf_correction,
-        peak_nits=peak_nits,
-        unclipped=unclipped,
-    )
+    ours, theirs = (side.double() for side in checked_light(prediction, target))
     floor = 10**-PEAK * near_peak(theirs)
     error = (torch.maximum(ours, floor) / torch.maximum(theirs, floor)).log10().square().mean((1, 2, 3))
     return 10 * torch.log10(PEAK**2 / error)

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from exposurebench.alignment import DISPLAY_PEAK, Alignment, align, near_peak
+from exposurebench.alignment import checked_light, near_peak
 
 TITLE = "peak signal-to-noise ratio of light under the mu-law"
 TAKES = "nits"
@@ -17,11 +17,6 @@ REFERENCE = "Kalantari and Ramamoorthi 2017, Deep high dynamic range imaging of 
 VERSION = 1
 MEAN_CAP = 100.0
 PROTOCOL = {
-    "alignment": "gain",
-    "gain": "one a pair, least squares of log luminance over pixels that are not clipped in the input",
-    "crf_correction": True,
-    "crf": "cubic in PQ luminance; u'v' by cubics and a cross term, ridge 0.01",
-    "peak_nits": 1000.0,
     "encoding": "mu-law, mu 5000, of light over the target's 99.9th percentile, clipped to 1",
     "color": "rgb",
     "peak": 1.0,
@@ -37,27 +32,15 @@ VARIANTS = {
 MU = 5000.0
 
 
-def mu_psnr(
-    prediction: torch.Tensor,
-    target: torch.Tensor,
-    *,
-    alignment: Alignment = "gain",
-    crf_correction: bool = True,
-    peak_nits: float = DISPLAY_PEAK,
-    unclipped: torch.Tensor | None = None,
-) -> torch.Tensor:
+def mu_psnr(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """The ratio of the largest possible power to the power of the error, in light compressed by the mu-law.
 
     ``PSNR = -10 log10(MSE)`` of ``log(1 + 5000 h) / log 5001`` with ``h = min(L / p, 1)`` and p the 99.9th
-    percentile of the target's values. After the steps of :func:`exposurebench.alignment.align`.
+    percentile of the target's values.
 
     Args:
         prediction: ``(N, 3, H, W)``, linear Rec. 709 in cd/m2, above 0, float32 or float64.
         target: the same shape and dtype.
-        alignment: ``gain``, ``percentile`` or ``none``.
-        crf_correction: whether one tone and colour curve is fitted before.
-        peak_nits: the display's peak in cd/m2.
-        unclipped: ``(N, 1, H, W)`` weights, 0 where the pair's input is clipped; None: nowhere.
 
     Returns:
         ``(N,)`` float64, in dB, from 0 up; infinite where the images are equal (below p). Means over images
@@ -65,22 +48,15 @@ def mu_psnr(
 
     Raises:
         TypeError: integers or half precision.
-        ValueError: what :func:`exposurebench.alignment.align` refuses.
+        ValueError: what :func:`exposurebench.alignment.checked_light` refuses.
 
     Source: Kalantari and Ramamoorthi 2017, eq. 1 (the curve and mu); the percentile is ours.
 
     >>> gray = torch.full((1, 3, 4, 5), 100.0)
-    >>> round(mu_psnr(gray / 2, gray, alignment="none", crf_correction=False).item(), 3)
+    >>> round(mu_psnr(gray / 2, gray).item(), 3)
     21.792
     """
-    ours, theirs = align(
-        prediction,
-        target,
-        alignment=alignment,
-        crf_correction=crf_correction,
-        peak_nits=peak_nits,
-        unclipped=unclipped,
-    )
+    ours, theirs = (side.double() for side in checked_light(prediction, target))
     peak = near_peak(theirs)
     error = (_compressed(ours / peak) - _compressed(theirs / peak)).square().mean((1, 2, 3))
     return -10 * torch.log10(error)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from exposurebench.alignment import DISPLAY_PEAK, Alignment, align
+from exposurebench.alignment import checked_light
 from exposurebench.perception import pu21_encode, pu21_luminance
 
 TITLE = "peak signal-to-noise ratio of PU21 values"
@@ -18,11 +18,6 @@ REFERENCE = "Mantiuk and Azimi 2021, PU21: a novel perceptually uniform encoding
 VERSION = 1
 MEAN_CAP = 100.0
 PROTOCOL = {
-    "alignment": "gain",
-    "gain": "one a pair, least squares of log luminance over pixels that are not clipped in the input",
-    "crf_correction": True,
-    "crf": "cubic in PQ luminance; u'v' by cubics and a cross term, ridge 0.01",
-    "peak_nits": 1000.0,
     "encoding": "PU21 banding_glare, constants 5fd274d2",
     "color": "rgb",
     "peak": 256.0,
@@ -43,24 +38,15 @@ def pu21_psnr(
     prediction: torch.Tensor,
     target: torch.Tensor,
     *,
-    alignment: Alignment = "gain",
-    crf_correction: bool = True,
-    peak_nits: float = DISPLAY_PEAK,
-    unclipped: torch.Tensor | None = None,
     color: Literal["rgb", "luminance"] = "rgb",
 ) -> torch.Tensor:
     """The ratio of the power of an ordinary display's white to the power of the error, in PU21 values.
 
-    ``PSNR = 10 log10(256 ** 2 / MSE)`` with the MSE of :func:`exposurebench.perception.pu21_encode` values,
-    after the steps of :func:`exposurebench.alignment.align`.
+    ``PSNR = 10 log10(256 ** 2 / MSE)`` with the MSE of :func:`exposurebench.perception.pu21_encode` values.
 
     Args:
         prediction: ``(N, 3, H, W)``, linear Rec. 709 in cd/m2, above 0, float32 or float64.
         target: the same shape and dtype.
-        alignment: ``gain``, ``percentile`` or ``none``.
-        crf_correction: whether one tone and colour curve is fitted before.
-        peak_nits: the display's peak in cd/m2; PU21 ends at 10,000.
-        unclipped: ``(N, 1, H, W)`` weights, 0 where the pair's input is clipped; None: nowhere.
         color: ``rgb`` encodes the three channels; ``luminance`` encodes the luminance (PSNR-Y).
 
     Returns:
@@ -69,26 +55,19 @@ def pu21_psnr(
 
     Raises:
         TypeError: integers or half precision.
-        ValueError: what :func:`exposurebench.alignment.align` refuses; an unknown color.
+        ValueError: what :func:`exposurebench.alignment.checked_light` refuses; an unknown color.
 
-    Source: Mantiuk and Azimi 2021; the steps before are Hanji et al. 2022 and ours.
+    Source: Mantiuk and Azimi 2021.
 
     >>> gray = torch.full((1, 3, 4, 5), 100.0)
-    >>> round(pu21_psnr(gray * 0.9, gray, alignment="none", crf_correction=False).item(), 2)
+    >>> round(pu21_psnr(gray * 0.9, gray).item(), 2)
     31.5
     >>> pu21_psnr(gray, gray).item()
     inf
     """
     if color not in ("rgb", "luminance"):
         raise ValueError(f"color must be rgb or luminance, not {color!r}")
-    ours, theirs = align(
-        prediction,
-        target,
-        alignment=alignment,
-        crf_correction=crf_correction,
-        peak_nits=peak_nits,
-        unclipped=unclipped,
-    )
+    ours, theirs = (side.double() for side in checked_light(prediction, target))
     encode = pu21_encode if color == "rgb" else pu21_luminance
     error = (encode(ours) - encode(theirs)).square().mean((1, 2, 3))
     return 10 * torch.log10(PEAK**2 / error)

@@ -19,11 +19,13 @@ from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError
 from exposurebench.files import write_text
 from exposurebench.images import Image, encode_image
-from exposurebench.measures import is_per_set, value_columns
+from exposurebench.measures import entry_of, is_per_set, measured_with, name_and_column, takes, value_columns
 from exposurebench.method import corrected
+from exposurebench.report.maps import TICKS, gray, overlaid, ramp
 from exposurebench.report.pictures import spread, thumbnail
 from exposurebench.report.templates import render
 from exposurebench.result import Result
+from exposurebench.scoring import cells_of, map_of, sides_of
 from exposurebench.tensors import to_tensor
 
 PHOTOGRAPHS = 6
@@ -76,6 +78,7 @@ def write_page(results: Sequence[Result], dataset: str | Path, out: str | Path, 
         floors=any(word.noise_floor for result in results for word in _words(result).values()),
         pictures=_pictures(results, opened, about["split"]),
         drawn=[result.name for result in results if result.method is None],
+        legend=_legend(results),
         difference_levels=DIFFERENCE_LEVELS,
         per_image=_per_image(first) if len(results) == 1 else None,
         protocols={name: tables.protocol_line(facts) for name, facts in _protocols(results).items()},
@@ -104,14 +107,16 @@ def _boards(results: Sequence[Result]) -> list[dict[str, Any]]:
     """The table that everybody wants, and below it one for whatever else each measure of sets has."""
     rows = [_words(result) for result in results]
     found = {word.metric: word for row in rows for word in row.values()}
-    sets = list(dict.fromkeys(metric.partition(".")[0] for metric in found if "." in metric))
-    main = [m for m in found if "." not in m or (m.partition(".")[0] == sets[0] and not m.endswith("_w1"))]
-    others = [[m for m in found if m.partition(".")[0] == family and m not in main] for family in sets]
+    family_of = {metric: name_and_column(metric)[0] for metric in found}
+    sets = list(dict.fromkeys(family_of[metric] for metric in found if is_per_set(family_of[metric])))
+    first = sets[:1]
+    main = [m for m in found if family_of[m] not in sets or (family_of[m] in first and not m.endswith("_w1"))]
+    others = [[m for m in found if family_of[m] == family and m not in main] for family in sets]
     boards = []
     for name, metrics in (("Scores", main), *zip(sets, others, strict=True)):
         families: dict[str, list[dict[str, str]]] = {}
         for metric in metrics:
-            family, _, part = metric.partition(".")
+            family, part = name_and_column(metric)
             arrow = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}"}.get(found[metric].better, "")
             column = {"part": part.replace("_", " "), "unit": found[metric].unit, "arrow": arrow}
             families.setdefault(family, []).append({**column, "better": found[metric].better})
@@ -133,7 +138,9 @@ def _per_image(result: Result) -> dict[str, Any]:
     single = [measure for measure in result.metrics if not is_per_set(measure)]
     columns = {name: column for m in single for name, column in value_columns(m, result.per_image).items()}
     summary = _words(result)
-    table = result.per_image.sort_values([*list(columns.values())[:1], "id"], kind="stable").head(ROWS)
+    order = _worst_first(result)
+    by, ascending = ([order[0], "id"], [order[1], True]) if order else (["id"], [True])
+    table = result.per_image.sort_values(by, ascending=ascending, kind="stable").head(ROWS)
     lines = []
     for row in table.to_dict("records"):
         cells = []
@@ -145,7 +152,10 @@ def _per_image(result: Result) -> dict[str, Any]:
         lines.append({"scene": row["scene"], "id": row["id"], "cells": cells, "unchanged": bool(row["unchanged"])})
     units = {metric: summary[metric].unit if metric in summary else "" for metric in columns}
     several = result.per_image["scene"].duplicated().any()
-    return {"metrics": units, "lines": lines, "total": len(result.per_image), "several": several}
+    sorted_by = {name: "ascending" if ascending[0] else "descending" for name, c in columns.items() if c == by[0]}
+    return {
+        "metrics": units, "lines": lines, "total": len(result.per_image), "several": several, "sorted": sorted_by,
+    }  # fmt: skip
 
 
 def _finite(value: float) -> float:
@@ -184,13 +194,16 @@ def _pictures(results: Sequence[Result], dataset: Dataset, split: str) -> list[d
                 continue
             pixels = corrected(result.method, given.as_float(), row, target.bit_depth)
             prediction = Image(pixels, target.bit_depth, target.encoding)
+            seen = _maps(result, pixels, target, given)
+            apart = {"what": "its difference from the target", "scores": ""}
+            shown = seen or [(apart, _difference(_shown(prediction), _shown(target)))]
             methods.append(
                 {
                     "name": result.name,
                     "oracle": bool(result.document["method"].get("oracle")),
                     "psnr": _psnr(prediction, target),
                     "prediction": _data_uri(_shown(prediction), side),
-                    "difference": _data_uri(_difference(_shown(prediction), _shown(target)), side),
+                    "others": [{**words, "uri": _data_uri(image, side)} for words, image in shown],
                 }
             )
         pictures.append(
@@ -208,14 +221,49 @@ def _pictures(results: Sequence[Result], dataset: Dataset, split: str) -> list[d
     return pictures
 
 
+def _maps(result: Result, prediction: NDArray[Any], target: Image, given: Image) -> list[tuple[dict[str, str], Image]]:
+    """Where the metrics that draw maps see the prediction differ, with their scores of it."""
+    sides, below, found = sides_of(prediction, target, given), gray(target), []
+    for measure, facts in result.document["protocols"].items():
+        if takes(entry := measured_with(measure, facts), "with_map"):
+            shares = map_of(measure, entry, sides)
+            cells, _ = cells_of({measure: entry}, "", sides)
+            scores = ", ".join(f"{name.rpartition(':')[2]} {tables.spelled(value, 3)}" for name, value in cells.items())
+            if shares is not None:
+                words = {"what": f"{measure}: {entry.fact('MAP')}", "scores": scores}
+                found.append((words, Image(overlaid(shares, below))))
+    return found
+
+
+def _legend(results: Sequence[Result]) -> dict[str, Any] | None:
+    """The colours of the maps, where a measure draws some."""
+    drawing = [name for name, facts in _protocols(results).items() if takes(measured_with(name, facts), "with_map")]
+    if not drawing or all(result.method is None for result in results):
+        return None
+    return {"metrics": drawing, "ticks": [f"{tick:g}" for tick in TICKS], "uri": _data_uri(Image(ramp(360, 22)), 360)}
+
+
+def _worst_first(result: Result) -> tuple[str, bool] | None:
+    """The column by which pairs are put in order, and whether small values are the bad ones; None where none is."""
+    for measure in result.metrics:
+        if is_per_set(measure):
+            continue
+        for name, column in value_columns(measure, result.per_image).items():
+            better = entry_of(measure).fact_of("BETTER", name_and_column(name)[1])
+            if better in ("higher", "lower"):
+                return column, better == "higher"
+    return None
+
+
 def _chosen(results: Sequence[Result]) -> list[tuple[str, str]]:
     """The pairs that are shown and why: of one result the worst to the best, of several a spread over the table."""
     table = results[0].per_image
     used = table[~table["unchanged"].astype(bool)]
     table = used if len(used) else table
-    if len(results) > 1 or "psnr" not in table:
+    order = _worst_first(results[0])
+    if len(results) > 1 or order is None:
         return [(str(key), "") for key in table["id"].iloc[spread(len(table), PHOTOGRAPHS)]]
-    ordered = table.sort_values(["psnr", "id"], kind="stable").reset_index(drop=True)
+    ordered = table.sort_values([order[0], "id"], ascending=[order[1], True], kind="stable").reset_index(drop=True)
     last = len(ordered) - 1
     places = range(last + 1) if last < PHOTOGRAPHS else [0, last // 5, 2 * last // 5, last // 2, 4 * last // 5, last]
     names = {last // 2: "the median", 0: "the worst", last: "the best"} if last > 1 else {}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from exposurebench import tables
 from exposurebench.compare import Comparison
-from exposurebench.measures import is_per_set, region_of, value_columns
+from exposurebench.measures import entry_of, is_per_set, region_of, takes, value_columns
 from exposurebench.result import Result
 
 SHOWN_PAIRS = 20
@@ -51,7 +51,9 @@ def comparison_as_text(found: Comparison) -> str:
         said.append(f"{len(found.unmatched)} files without a partner: {listed}")
     if found.maps:
         count = f"{len(found.maps)} map{'s' if found.maps[1:] else ''}"
-        said.append(f"{count}, black where equal: {found.maps[0]}{', ...' if found.maps[1:] else ''}")
+        seen = any(takes(entry_of(measure), "with_map") for measure in found.protocols)
+        look = "red where a difference is surely seen" if seen else "black where equal"
+        said.append(f"{count}, {look}: {found.maps[0]}{', ...' if found.maps[1:] else ''}")
     return "\n".join([*said, *map(tables.protocol_line, found.protocols.values())])
 
 

@@ -6,14 +6,16 @@ import inspect
 import pytest
 import torch
 
-from exposurebench import catalog
+from exposurebench import catalog, measures
 from exposurebench.errors import MissingError
 
 FACTS = ("TITLE", "TAKES", "UNIT", "RANGE", "BETTER", "REFERENCE", "VERSION", "PROTOCOL")
 NAMES = catalog.names("metrics")
 STEMS = catalog.names("metrics", variants=False)
 PER_SET = [name for name in NAMES if hasattr(catalog.load("metrics", name).module, "statistics")]
-PER_IMAGE = [name for name in NAMES if name not in PER_SET]
+STEPS = [name for name in NAMES if name.endswith(("/plain", "/percentile"))]
+"""Variants of what is done before a metric sees the light: the function is the same."""
+PER_IMAGE = [name for name in NAMES if name not in PER_SET and name not in STEPS]
 OTHERWISE = ("GROUP", "weights_facts")
 """What marks metrics of scenes, and of sets by a network's weights, whose own tests hold them to their promises."""
 SETS = [name for name in PER_SET if not any(hasattr(catalog.load("metrics", name).module, mark) for mark in OTHERWISE)]
@@ -99,14 +101,14 @@ def test_facts(name):
 def test_protocol_says_what_was_computed(name):
     """Settings stand in the protocol under their names, so that a variant's overwrite the default's."""
     entry = catalog.load("metrics", name)
-    protocol = entry.fact("PROTOCOL")
+    protocol = measures.protocol(name)
     assert all(isinstance(value, str | int | float) for value in protocol.values())
-    assert set(entry.settings) <= set(protocol)
     for setting, parameter in entry.parameters().items():
-        if setting != "with_map" and isinstance(parameter.default, str | int | float):
-            assert protocol[setting] == parameter.default
+        if isinstance(parameter.default, str | int | float):
+            assert protocol[setting] == entry.settings.get(setting, parameter.default)
     capped = getattr(entry.module, "MEAN_CAP", None)
     assert protocol.get("mean_cap") == capped
+    assert name not in STEPS or entry.before()
 
 
 def test_what_carries_no_information_is_not_ranked():

@@ -68,8 +68,11 @@ def test_maps(references, dtype):
         encoding = {"ldr": "sRGB-display", "hdr_rgb": "rgb-bt.709", "hdr_luminance": "luminance"}[kind]
         found = hdrvdp2(prediction, target, encoding=encoding, with_map=True)["P_map"][0, 0]
         deviation = np.abs(found.numpy() - np.load(path)["P_map"].astype(np.float64))
-        # A probability rises so steeply with contrast that in single precision only most pixels agree this well.
-        assert (deviation.max() if dtype == torch.float64 else deviation.mean()) < 5e-4, pair_id
+        if dtype == torch.float64:
+            assert deviation.max() < 5e-4, pair_id
+        else:  # contrast counts by its power of 3.5, over the whole image: one pixel in ten thousand is further off
+            assert np.quantile(deviation, 0.9995) < 5e-4, pair_id
+            assert deviation.max() < 0.01, pair_id
 
 
 @pytest.fixture

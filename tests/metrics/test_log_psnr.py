@@ -1,13 +1,18 @@
-import functools
 import math
 
 import pytest
 import torch
 
-from exposurebench.alignment import near_peak, to_nits
+from exposurebench.alignment import align, near_peak, to_nits
 from exposurebench.metrics.log_psnr import VARIANTS, log_psnr
 
-plain = functools.partial(log_psnr, **VARIANTS["plain"])
+
+def aligned(**steps):
+    """The metric behind the steps of a protocol."""
+    return lambda prediction, target: log_psnr(*align(prediction, target, **steps))
+
+
+plain = aligned(**VARIANTS["plain"])
 
 
 @pytest.mark.parametrize("factor", [1.01, 2.0, 10.0])
@@ -27,9 +32,9 @@ def test_light_below_six_decades_counts_as_their_end(light):
     target = to_nits(light, light)[1].clamp(max=1000)
     end = 1e-6 * near_peak(target)
     dark = torch.rand(target.shape, generator=torch.Generator().manual_seed(0)) < 0.3
-    darker, at_the_end = (plain(torch.where(dark, value, target), target) for value in (1e-3 * end, end))
+    darker, at_the_end = (log_psnr(torch.where(dark, value, target), target) for value in (1e-3 * end, end))
     assert torch.equal(darker, at_the_end)
-    assert (plain(torch.where(dark, 2 * end, target), target) > at_the_end).all()
+    assert (log_psnr(torch.where(dark, 2 * end, target), target) > at_the_end).all()
 
 
 def test_scale_of_both_does_not_matter(light):
@@ -40,8 +45,8 @@ def test_scale_of_both_does_not_matter(light):
 
 def test_sparkle_gains_nothing_in_the_headline(light, unclipped, sparkling):
     honest, cheat = (to_nits(side, light) for side in (light.clamp(max=1), sparkling))
-    headline = functools.partial(log_psnr, unclipped=unclipped)
-    legacy = functools.partial(log_psnr, **VARIANTS["percentile"])
+    headline = aligned(unclipped=unclipped)
+    legacy = aligned(**VARIANTS["percentile"])
     assert (headline(*cheat) < headline(*honest)).all()
     assert (legacy(*cheat) - legacy(*honest) > 12).all()
 
@@ -49,4 +54,4 @@ def test_sparkle_gains_nothing_in_the_headline(light, unclipped, sparkling):
 def test_gradient(light):
     target = to_nits(light, light)[1][:1, :, ::20, ::20].contiguous()
     prediction = (0.5 * target.flip(3) + 1).clamp(max=90).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: log_psnr(x, target), (prediction,), atol=1e-4)
+    assert torch.autograd.gradcheck(lambda x: aligned()(x, target), (prediction,), atol=1e-4)

@@ -1,14 +1,19 @@
-import functools
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from exposurebench.alignment import to_nits
+from exposurebench.alignment import align, to_nits
 from exposurebench.metrics.mu_psnr import VARIANTS, mu_psnr
 
-plain = functools.partial(mu_psnr, **VARIANTS["plain"])
+
+def aligned(**steps):
+    """The metric behind the steps of a protocol."""
+    return lambda prediction, target: mu_psnr(*align(prediction, target, **steps))
+
+
+plain = aligned(**VARIANTS["plain"])
 
 
 def test_by_numpy(light):
@@ -37,8 +42,8 @@ def test_light_beyond_the_percentile_does_not_count(light):
 
 def test_sparkle_gains_nothing_in_the_headline(light, unclipped, sparkling):
     honest, cheat = (to_nits(side, light) for side in (light.clamp(max=1), sparkling))
-    headline = functools.partial(mu_psnr, unclipped=unclipped)
-    legacy = functools.partial(mu_psnr, **VARIANTS["percentile"])
+    headline = aligned(unclipped=unclipped)
+    legacy = aligned(**VARIANTS["percentile"])
     assert (headline(*cheat) < headline(*honest)).all()
     assert (legacy(*cheat) - legacy(*honest) > 12).all()
 
@@ -46,4 +51,4 @@ def test_sparkle_gains_nothing_in_the_headline(light, unclipped, sparkling):
 def test_gradient(light):
     target = to_nits(light, light)[1][:1, :, ::20, ::20].contiguous()
     prediction = (0.5 * target.flip(3) + 1).clamp(max=90).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: mu_psnr(x, target), (prediction,), atol=1e-4)
+    assert torch.autograd.gradcheck(lambda x: aligned()(x, target), (prediction,), atol=1e-4)

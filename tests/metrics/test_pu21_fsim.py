@@ -1,25 +1,28 @@
-import functools
-
 import numpy as np
 import pytest
 import torch
 
-from exposurebench.alignment import to_nits
+from exposurebench.alignment import align, to_nits
 from exposurebench.metrics.fsim import fsim
 from exposurebench.metrics.pu21_fsim import VARIANTS, pu21_fsim
 from exposurebench.perception import pu21_luminance
 
-plain = functools.partial(pu21_fsim, **VARIANTS["plain"])
-authors = functools.partial(plain, peak_nits=10_000)
+
+def aligned(**steps):
+    """The metric behind the steps of a protocol."""
+    return lambda prediction, target: pu21_fsim(*align(prediction, target, **steps))
+
+
+plain = aligned(**VARIANTS["plain"])
 
 
 def test_reference_scores(references):
     rows = references.light_scores("PU21-FSIM", "banding_glare, luminance")
     assert len(rows) == 11
     for pair, score in rows:
-        assert authors(*references.light(pair)).item() == pytest.approx(score, abs=1e-9), pair
+        assert pu21_fsim(*references.light(pair)).item() == pytest.approx(score, abs=1e-9), pair
         single = (side.float() for side in references.light(pair))
-        assert authors(*single).item() == pytest.approx(score, abs=1e-4), pair
+        assert pu21_fsim(*single).item() == pytest.approx(score, abs=1e-4), pair
 
 
 def test_is_fsim_of_the_encoded_luminance(light):
@@ -30,15 +33,15 @@ def test_is_fsim_of_the_encoded_luminance(light):
 
 def test_sparkle_gains_nothing_in_the_headline(light, unclipped, sparkling):
     honest, cheat = (to_nits(side, light) for side in (light.clamp(max=1), sparkling))
-    headline = functools.partial(pu21_fsim, unclipped=unclipped)
-    legacy = functools.partial(pu21_fsim, **VARIANTS["percentile"])
+    headline = aligned(unclipped=unclipped)
+    legacy = aligned(**VARIANTS["percentile"])
     assert (headline(*cheat) < headline(*honest)).all()
     assert (legacy(*cheat) - legacy(*honest) > 0.05).all()
 
 
 def test_exposure_of_the_prediction_does_not_count(light, unclipped):
     clipped = light.clamp(max=1)
-    scores = [pu21_fsim(*to_nits(gain * clipped, light), unclipped=unclipped) for gain in (1.0, 0.3)]
+    scores = [aligned(unclipped=unclipped)(*to_nits(gain * clipped, light)) for gain in (1.0, 0.3)]
     torch.testing.assert_close(*scores, atol=1e-6, rtol=0)
 
 
@@ -53,7 +56,7 @@ def test_sparkle_on_real_light(references, name):
     cheat.flatten(2)[0][:, places] *= 30
     gains = {}
     for variant, settings in {"headline": {"unclipped": unclipped}, **VARIANTS}.items():
-        honest, cheated = (pu21_fsim(*to_nits(side, light), **settings) for side in (light.clamp(max=1), cheat))
+        honest, cheated = (aligned(**settings)(*to_nits(side, light)) for side in (light.clamp(max=1), cheat))
         gains[variant] = (cheated - honest).item()
     assert gains["headline"] <= max(gains["plain"], 0) < 0.01
     assert gains["percentile"] > 0.2

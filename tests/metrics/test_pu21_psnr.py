@@ -1,19 +1,22 @@
-import functools
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from exposurebench.alignment import to_nits
+from exposurebench.alignment import align, to_nits
 from exposurebench.images import read_image
 from exposurebench.metrics.pu21_psnr import VARIANTS, pu21_psnr
 from exposurebench.perception import pu21_encode
 
-authors = functools.partial(pu21_psnr, **VARIANTS["plain"], peak_nits=10_000)
-"""Light as it is given, up to the end of PU21: what the authors' program scores."""
-plain = functools.partial(pu21_psnr, **VARIANTS["plain"])
-percentile = functools.partial(pu21_psnr, **VARIANTS["percentile"])
+
+def aligned(**steps):
+    """The metric behind the steps of a protocol."""
+    return lambda prediction, target: pu21_psnr(*align(prediction, target, **steps))
+
+
+plain = aligned(**VARIANTS["plain"])
+percentile = aligned(**VARIANTS["percentile"])
 
 
 @pytest.mark.parametrize(
@@ -28,9 +31,9 @@ def test_reference_scores(references, metric, params, settings):
     rows = references.light_scores(metric, params)
     assert len(rows) == 11
     for pair, score in rows:
-        assert authors(*references.light(pair), **settings).item() == pytest.approx(score, abs=1e-9), pair
+        assert pu21_psnr(*references.light(pair), **settings).item() == pytest.approx(score, abs=1e-9), pair
         single = (side.float() for side in references.light(pair))
-        assert authors(*single, **settings).item() == pytest.approx(score, abs=1e-3), pair
+        assert pu21_psnr(*single, **settings).item() == pytest.approx(score, abs=1e-3), pair
 
 
 def test_closed_form():
@@ -43,7 +46,7 @@ def test_closed_form():
 
 def test_equal_images_are_infinite(light, unclipped):
     target = to_nits(light, light)[1]
-    for score in (pu21_psnr, plain, functools.partial(pu21_psnr, unclipped=unclipped)):
+    for score in (pu21_psnr, plain, aligned(unclipped=unclipped)):
         assert score(target, target).isposinf().all()
 
 
@@ -53,7 +56,7 @@ def test_exposure_and_curve_of_the_prediction_do_not_count_in_the_headline(light
     scores = {}
     for name, prediction in {"as is": clipped, "darker": clipped / 3, "bent": clipped**1.15}.items():
         sides = to_nits(prediction, light)
-        scores[name] = pu21_psnr(*sides, unclipped=unclipped), plain(*sides)
+        scores[name] = aligned(unclipped=unclipped)(*sides), plain(*sides)
     for name, within in {"darker": 1e-6, "bent": 0.5}.items():
         assert (scores[name][0] - scores["as is"][0]).abs().max() < within, name
         assert (scores[name][1] - scores["as is"][1]).min() < -1, name
@@ -63,7 +66,7 @@ def test_light_beyond_the_display_does_not_count(light, unclipped):
     """White at 100 and the peak at 1000 cd/m2: what is ten times as bright as white, or more, looks alike."""
     capped = light.clamp(max=10)
     assert plain(*to_nits(capped, light)).isposinf().all()
-    assert authors(*to_nits(capped, light)).isfinite().all()
+    assert pu21_psnr(*to_nits(capped, light)).isfinite().all()
 
 
 # ------------------------------------------------------------------------------------------------ cheats
@@ -74,7 +77,7 @@ def test_sparkle_gains_under_percentiles_and_nothing_in_the_headline(light, uncl
     clipped = light.clamp(max=1)
     honest, cheat = ((to_nits(side, light)) for side in (clipped, sparkling))
     assert (percentile(*cheat) - percentile(*honest) > 12).all()
-    for headline in (functools.partial(pu21_psnr, unclipped=unclipped), pu21_psnr):
+    for headline in (aligned(unclipped=unclipped), aligned()):
         assert (headline(*cheat) - headline(*honest) < 0).all()
 
 
@@ -111,7 +114,7 @@ def sparkle_gains(light: torch.Tensor) -> tuple[float, float]:
     places = np.random.default_rng(0).choice(np.flatnonzero(~unclipped), round(0.0015 * unclipped.numel()), False)
     cheat.flatten(2)[0][:, places] *= 30
     scores = [
-        (percentile(*to_nits(side, light)).item(), pu21_psnr(*to_nits(side, light), unclipped=unclipped).item())
+        (percentile(*to_nits(side, light)).item(), aligned(unclipped=unclipped)(*to_nits(side, light)).item())
         for side in (clipped, cheat)
     ]
     return scores[1][0] - scores[0][0], scores[1][1] - scores[0][1]
@@ -137,7 +140,7 @@ def test_sparkle_on_radiance_maps(shared):
 def test_the_clipped_input_is_beaten_by_whoever_finds_half_of_the_light(light, unclipped):
     clipped = light.clamp(max=1)
     half = clipped * (light / clipped).sqrt()
-    headline = functools.partial(pu21_psnr, unclipped=unclipped)
+    headline = aligned(unclipped=unclipped)
     assert (headline(*to_nits(half, light)) - headline(*to_nits(clipped, light)) > 3).all()
 
 
@@ -147,7 +150,7 @@ def test_the_clipped_input_on_real_light(references, name, share, floor, gain):
     light = relative_light(references, name, share)
     clipped = light.clamp(max=1)
     half = clipped * (light / clipped).sqrt()
-    headline = functools.partial(pu21_psnr, unclipped=light.amax(1, keepdim=True) < 1)
+    headline = aligned(unclipped=light.amax(1, keepdim=True) < 1)
     scores = [headline(*to_nits(side, light)).item() for side in (clipped, half)]
     assert scores[0] == pytest.approx(floor, abs=0.1)
     assert scores[1] - scores[0] == pytest.approx(gain, abs=0.3)
@@ -170,4 +173,4 @@ def test_gradient(light, unclipped):
     target = to_nits(light, light)[1][:1, :, ::20, ::20].contiguous()
     shown = unclipped[:1, :, ::20, ::20]
     prediction = (0.5 * target.flip(3) + 1).clamp(max=90).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: pu21_psnr(x, target, unclipped=shown), (prediction,), atol=1e-4)
+    assert torch.autograd.gradcheck(lambda x: aligned(unclipped=shown)(x, target), (prediction,), atol=1e-4)

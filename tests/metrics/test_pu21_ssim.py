@@ -1,16 +1,19 @@
-import functools
-
 import numpy as np
 import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from exposurebench.alignment import to_nits
+from exposurebench.alignment import align, to_nits
 from exposurebench.metrics.pu21_ssim import VARIANTS, pu21_ssim
 from exposurebench.perception import pu21_luminance
 
-plain = functools.partial(pu21_ssim, **VARIANTS["plain"])
-authors = functools.partial(plain, peak_nits=10_000)
+
+def aligned(**steps):
+    """The metric behind the steps of a protocol."""
+    return lambda prediction, target: pu21_ssim(*align(prediction, target, **steps))
+
+
+plain = aligned(**VARIANTS["plain"])
 
 
 @pytest.mark.parametrize(
@@ -25,14 +28,14 @@ def test_reference_scores(references, params, border):
     rows = references.light_scores("PU21-SSIM", params)
     assert len(rows) == 11
     for pair, score in rows:
-        assert authors(*references.light(pair), border=border).item() == pytest.approx(score, abs=1e-9), pair
+        assert pu21_ssim(*references.light(pair), border=border).item() == pytest.approx(score, abs=1e-9), pair
         single = (side.float() for side in references.light(pair))
-        assert authors(*single, border=border).item() == pytest.approx(score, abs=1e-5), pair
+        assert pu21_ssim(*single, border=border).item() == pytest.approx(score, abs=1e-5), pair
 
 
 def test_agrees_with_scikit_image(light):
     prediction, target = to_nits(light.flip(3), light)
-    for i, score in enumerate(authors(prediction, target)):
+    for i, score in enumerate(pu21_ssim(prediction, target)):
         ours, theirs = (pu21_luminance(side[i : i + 1])[0, 0].numpy() for side in (prediction, target))
         expected = structural_similarity(
             ours, theirs, data_range=256.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
@@ -41,23 +44,23 @@ def test_agrees_with_scikit_image(light):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_equal_images_are_exactly_one(light, unclipped, dtype):
+def test_equal_images_are_exactly_one(light, dtype):
     target = to_nits(light, light)[1].to(dtype)
     for border in ("valid", "replicate"):
-        assert (pu21_ssim(target, target, unclipped=unclipped, border=border) == 1).all()
+        assert (pu21_ssim(target, target, border=border) == 1).all()
 
 
 def test_sparkle_gains_nothing_in_the_headline(light, unclipped, sparkling):
     honest, cheat = (to_nits(side, light) for side in (light.clamp(max=1), sparkling))
-    headline = functools.partial(pu21_ssim, unclipped=unclipped)
-    legacy = functools.partial(pu21_ssim, **VARIANTS["percentile"])
+    headline = aligned(unclipped=unclipped)
+    legacy = aligned(**VARIANTS["percentile"])
     assert (headline(*cheat) < headline(*honest)).all()
     assert (legacy(*cheat) - legacy(*honest) > 0.4).all()
 
 
 def test_exposure_of_the_prediction_does_not_count(light, unclipped):
     clipped = light.clamp(max=1)
-    scores = [pu21_ssim(*to_nits(gain * clipped, light), unclipped=unclipped) for gain in (1.0, 0.3)]
+    scores = [aligned(unclipped=unclipped)(*to_nits(gain * clipped, light)) for gain in (1.0, 0.3)]
     torch.testing.assert_close(*scores, atol=1e-9, rtol=0)
 
 

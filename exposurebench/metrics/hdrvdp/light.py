@@ -39,7 +39,7 @@ def checked_light(
     luminance_scale: float,
     encodings: Collection[str],
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both batches in cd/m2 (or XYZ with Y in cd/m2), or why they cannot be compared.
+    """Both batches in cd/m2 (or XYZ with Y in cd/m2) and double precision, or why they cannot be compared.
 
     ``luma-display``: ``L = 99 V ** 2.2 + 1``; ``sRGB-display``: ``99 to_light(V) + 1`` in every channel;
     everything else is light already and times ``luminance_scale``.
@@ -69,7 +69,7 @@ absolute light, for example with luminance_scale=100 where 1 is a display's whit
     if encoding in DISPLAY and luminance_scale != 1:
         raise ValueError(f"luminance_scale is of light; {encoding} says its own light: leave it at 1")
     light = [
-        _light(_checked(batch, name, encoding), name, encoding, luminance_scale)
+        _light(_checked(batch, name, encoding).double(), name, encoding, luminance_scale)
         for name, batch in (("prediction", prediction), ("target", target))
     ]
     if len(target) not in (1, len(prediction)):

@@ -31,7 +31,7 @@ class Masking:
 
 
 def visible_bands(
-    prediction: Sequence[torch.Tensor],
+    differences: Sequence[torch.Tensor],
     target: Sequence[torch.Tensor],
     noises: Sequence[torch.Tensor],
     masking: Masking,
@@ -39,21 +39,22 @@ def visible_bands(
     """What is seen of the difference of two images, band by band.
 
     Args:
-        prediction: its bands, ``(N, orientations, h, w)``, from the highest frequency, each divided by ``2 ** b``.
-        target: the same, or of one image for all predictions.
+        differences: the bands of prediction minus target, ``(N, orientations, h, w)``, from the highest frequency,
+            each divided by ``2 ** b``.
+        target: the target's bands, or those of one image for all predictions.
         noises: of every band, broadcast against it.
         masking: the version's constants.
 
     Returns:
-        tensors like the prediction's bands; 1 is seen half of the times.
+        tensors like the differences; 1 is seen half of the times.
     """
-    patterns = [shared_pattern(ours, theirs) for ours, theirs in zip(prediction, target, strict=True)]
+    patterns = [shared_pattern(theirs + apart, theirs) for apart, theirs in zip(differences, target, strict=True)]
     seen = []
-    for b, (ours, theirs, noise) in enumerate(zip(prediction, target, noises, strict=True)):
+    for b, (apart, noise) in enumerate(zip(differences, noises, strict=True)):
         hidden = hiding(patterns, b, masking)
         if masking.in_noise:
             hidden.mul_(2**b).div_(noise**masking.pattern)
-        seen.append(visible(ours - theirs, noise, hidden, masking))
+        seen.append(visible(apart, noise, hidden, masking))
     return seen
 
 

@@ -97,18 +97,20 @@ def on_retina(light: torch.Tensor, ppd: float, surround: torch.Tensor | None) ->
     True
     """
     transfer = _transfer(light.shape[2], light.shape[3], ppd, light.dtype, light.device)
-    if surround is None:
-        return _mirrored(light, transfer).clamp_(1e-5, 1e10)
     # Light beyond the surround's is filtered alone: the transfer of a constant is 1.
-    return (_in_the_dark(light - surround, transfer) + surround).clamp_(1e-5, 1e10)
+    beyond = light if surround is None else light - surround
+    filtered = _mirrored if surround is None else _in_the_dark
+    # One channel after the other: what lies between the transforms stays near.
+    seen = torch.cat([filtered(channel, transfer) for channel in torch.split(beyond, 1, 1)], 1)
+    return (seen if surround is None else seen.add_(surround)).clamp_(1e-5, 1e10)
 
 
 def _in_the_dark(light: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
     """The rows of the sheet that hold nothing are never transformed along themselves."""
     height, width = light.shape[2:]
-    spectrum = torch.fft.fft(torch.fft.rfft(light, n=2 * width), n=2 * height, dim=2)
-    spectrum *= transfer
-    rows = torch.fft.ifft(spectrum, dim=2)[:, :, :height]
+    spectrum = torch.fft.fft(torch.fft.rfft(light, n=2 * width).transpose(2, 3).contiguous(), n=2 * height)
+    spectrum *= transfer.T
+    rows = torch.fft.ifft(spectrum)[..., :height].transpose(2, 3)
     seen: torch.Tensor = torch.fft.irfft(rows, n=2 * width)[..., :width]
     return seen
 

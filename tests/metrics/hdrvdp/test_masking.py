@@ -34,12 +34,12 @@ def test_what_hides(masking, expected):
 
 
 def test_sign_and_noise():
-    one, none = [torch.ones(1, 1, 9, 9)], [torch.zeros(1, 1, 9, 9)]
-    (seen,) = visible_bands(none, one, [torch.full((1, 1, 1, 1), 2.0)], PLAIN)
+    darker, one = [-torch.ones(1, 1, 9, 9)], [torch.ones(1, 1, 9, 9)]
+    (seen,) = visible_bands(darker, one, [torch.full((1, 1, 1, 1), 2.0)], PLAIN)
     torch.testing.assert_close(seen, torch.full_like(seen, -0.25))
 
 
 def test_a_pattern_hides_a_difference():
     noise = [torch.ones(1, 1, 1, 1)] * 4
-    seen = [visible_bands(bands(v + 1), bands(v), noise, hdrvdp2._MASKING)[1].mean().item() for v in (0.0, 1.0, 4.0)]
+    seen = [visible_bands(bands(1.0), bands(v), noise, hdrvdp2._MASKING)[1].mean().item() for v in (0.0, 1.0, 4.0)]
     assert seen[0] > seen[1] > seen[2] > 0
