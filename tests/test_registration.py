@@ -11,7 +11,8 @@ from skimage.transform import AffineTransform, warp
 
 from exposurebench.color import srgb_to_display, srgb_to_light
 from exposurebench.images import Image, quantize, read_image
-from exposurebench.registration import Area, Motion, align, common, crop, register, unregistered
+from exposurebench.registration import Area, align, common, crop, register, unregistered
+from exposurebench.warp_search import Motion
 
 MARGIN = 64
 MOTIONS: tuple[Motion, ...] = ("translation", "euclidean", "affine", "homography")
