@@ -189,7 +189,7 @@ def _check_target(recipe: DatasetRecipe, scene: Scene) -> None:
         others = ", ".join(recipe.source_settings)
         raise RecipeError(
             f"the source {recipe.source} gives no finished picture {target!r}: target may be "
-            f"{', '.join(['auto', *made, *roles])}{f' (what it gives depends on its {others})' if others else ''}"
+            f"{', '.join(['auto', *made, *roles])}{f' (its settings: {others}; see exposurebench sources)' if others else ''}"
         )
 
 

@@ -26,6 +26,7 @@ _SAME_SCALE = 1.03
 _LEAST_SHIFT_PX = 1 / 64
 """Interpolation knows positions to 1/32 px: a warp that is nearer than half of that to whole pixels is by whole pixels."""
 _TILE_PX = 64
+"""No tile is smaller; those of large images are larger, so that they cover it and hold as much of the scene."""
 _TILES = 6
 _TEXTURE = 0.01
 
@@ -264,7 +265,7 @@ def _agreement(fixed: Plane, moving: Plane, warp: Matrix, area: Area) -> tuple[f
 
 def _residual(a: Plane, b: Plane) -> float:
     """The median length of the shifts between tiles that have texture on both sides; infinite where none has."""
-    side = min(_TILE_PX, *a.shape)
+    side = min(max(_TILE_PX, cv2.getOptimalDFTSize(min(a.shape) // _TILES)), *a.shape)
     window = cv2.createHanningWindow((side, side), cv2.CV_32F)
     rows, columns = (
         np.linspace(0, length - side, min(_TILES, max(1, length // side))).astype(int) for length in a.shape

@@ -85,7 +85,8 @@ def bracket(
     if register not in get_args(Register):
         raise ValueError(f"register must be one of {', '.join(get_args(Register))}, not {register!r}")
     frames = [frame for frame in scene.frames if not frame.role]
-    wrong = next((f.pixels.encoding for f in scene.frames if f.pixels.encoding != TAKES), None)
+    compared = frames if light else scene.frames
+    wrong = next((frame.pixels.encoding for frame in compared if frame.pixels.encoding != TAKES), None)
     if wrong:
         raise ValueError(f"bracket takes {TAKES} images, not {wrong}: develop RAW frames through a curve")
     pictures = {} if light else {frame.role: frame.pixels for frame in scene.frames if frame.role}
@@ -142,6 +143,11 @@ def _pairs(
     aligned = [align(frame.pixels, found.warp, area) for _, frame, found in kept]
     inputs = [_quantized(image) for image in aligned]
     stated = [frame.exposure_ev for _, frame, _ in kept]
+    if not picture and settings["target"] != "mertens" and None in stated:
+        raise ValueError(
+            f"the merge {settings['target']} needs the exposure of every frame, and the source states not all of them: give "
+            "--set exposures=pixels or a list of EVs, or --set target=mertens"
+        )
     if picture:
         finished = crop(picture, area)
     elif settings["light"]:
