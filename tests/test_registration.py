@@ -111,8 +111,8 @@ def test_corners_under_known_warps_and_3_ev(motion: Motion, shared: Path) -> Non
     pairs = list(errors(photographs(shared), motion, 2, 20))
     off, stated = (np.array([pair[n] for pair in pairs]) for n in (0, 1))
     passed = np.array([ok for *_, ok in pairs])
-    assert np.median(off) <= 0.03
-    assert np.quantile(off, 0.9) <= 0.06
+    assert np.median(off) <= 0.05
+    assert np.quantile(off, 0.9) <= 0.1
     assert off[passed].max() <= 0.3
     assert passed.mean() > 0.97, "the gates let good pairs through"
     if motion != "translation":  # whose errors are those of interpolation, some hundredths of a pixel
