@@ -28,8 +28,7 @@ _LEAST_SHIFT_PX = 1 / 64
 _TILE_PX = 64
 """No tile is smaller; those of large images are larger, so that they cover it and hold as much of the scene."""
 _TILES = 6
-_TEXTURE, _PEAK = 0.01, 0.1
-"""A tile counts whose standard deviation is above the one, and whose correlation has a peak above the other: not noise."""
+_TEXTURE = 0.01
 
 
 @dataclass(frozen=True)
@@ -276,7 +275,6 @@ def _residual(a: Plane, b: Plane) -> float:
         for left in columns:
             tiles = [plane[top : top + side, left : left + side] for plane in (a, b)]
             if min(float(tile.std()) for tile in tiles) > _TEXTURE:
-                found, peak = cv2.phaseCorrelate(tiles[0], tiles[1], window)
-                if peak > _PEAK:
-                    shifts.append(math.hypot(*found))
+                found, _ = cv2.phaseCorrelate(tiles[0], tiles[1], window)
+                shifts.append(math.hypot(*found))
     return float(np.median(shifts)) if shifts else math.inf
