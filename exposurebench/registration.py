@@ -265,7 +265,8 @@ def _agreement(fixed: Plane, moving: Plane, warp: Matrix, area: Area) -> tuple[f
 
 def _residual(a: Plane, b: Plane) -> float:
     """The median length of the shifts between tiles that have texture on both sides; infinite where none has."""
-    side = min(max(_TILE_PX, cv2.getOptimalDFTSize(min(a.shape) // _TILES)), *a.shape)
+    wanted = max(_TILE_PX, 2 * cv2.getOptimalDFTSize(min(a.shape) // (2 * _TILES)))
+    side = min(wanted, *a.shape) // 2 * 2  # of an odd one OpenCV tells shifts that are off by half a pixel
     window = cv2.createHanningWindow((side, side), cv2.CV_32F)
     rows, columns = (
         np.linspace(0, length - side, min(_TILES, max(1, length // side))).astype(int) for length in a.shape

@@ -249,6 +249,12 @@ def test_the_residual_of_a_large_picture_is_no_noise_of_small_tiles() -> None:
     assert unregistered(*sides).residual_px < 0.1
 
 
+@pytest.mark.parametrize("side", [61, 150, 454, 459])
+def test_the_residual_of_two_equal_pictures_is_nothing_at_any_size(side: int) -> None:
+    image = Image(quantize(picture(side, side + 30)))
+    assert unregistered(image, image).residual_px < 0.01
+
+
 def test_unregistered_says_how_far_off() -> None:
     scene = picture(200, 260)
     same = unregistered(Image(scene), Image(scene))
