@@ -225,7 +225,7 @@ def build_item(shard: Shard) -> dict[str, Any]:
                 )
         failure = "not paired"
         pairs = make_pairs(recipe, scene, item.split)
-        rows, gated = store.write_pairs(shard.out, item.split, item.key, item.below, pairs, recipe)
+        rows, gated = store.write_pairs(shard.out, item.split, (item.key, item.stem), item.below, pairs, recipe)
     except (ImageError, ValueError, MemoryError, cv2.error) as error:
         if shard.on_error == "fail":
             raise InputError(f"{name!r} {error}; leave it out with --on-error skip") from error

@@ -35,17 +35,27 @@ FOLDER_SCENES = 10_000
 
 @dataclass(frozen=True)
 class Item:
-    """One scene on its way: where it comes from and where it goes."""
+    """One scene on its way: where it comes from and where it goes.
+
+    Attributes:
+        scene: what the source gives.
+        key: what its files are called where nothing tells its pairs apart.
+        stem: what comes before a pair's name: the key, with a hash where another scene's key goes on as this one's
+            pairs may (``a`` with the pair ``ev1``, beside ``a-ev1``).
+        split: its split.
+        below: its numbered sub-folder, if any.
+    """
 
     scene: Scene
     key: str
+    stem: str
     split: str
     below: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one walk over the source says: which scenes, how many, and which names collide."""
+    """What one walk over the source says: which scenes, how many, which names collide, and which begin others."""
 
     recipe: DatasetRecipe
     root: Path | None
@@ -54,6 +64,7 @@ class Plan:
     fingerprint: str
     last: int | None
     collisions: frozenset[int]
+    beginnings: frozenset[int]
 
     @property
     def shard_scenes(self) -> int:
@@ -128,12 +139,14 @@ def _augmented(
 
 def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
     """Walk the source once: count, choose for ``limit``, fingerprint, find names that collide."""
-    draws, keys = array.array("Q"), array.array("Q")
+    draws, keys, beginnings = array.array("Q"), array.array("Q"), array.array("Q")
     for number, scene in enumerate(scenes_of(recipe, root)):
         if not number:
             _check_encoding(recipe, scene)
             _check_target(recipe, scene)
-        keys.append(_key_hash(_key(scene.name)))
+        key = _key(scene.name)
+        keys.append(_key_hash(key))
+        beginnings.extend(_key_hash(key[:end]) for end, letter in enumerate(key) if letter == "-")
         if recipe.limit is not None:
             draws.append(draw(recipe.seed, "limit", scene.name))
     last = None
@@ -153,6 +166,7 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
     return Plan(
         recipe, None if root is None else Path(root), scenes, size, digest.hexdigest(), last,
         frozenset(found[counts > 1].tolist()),
+        frozenset(np.intersect1d(found, np.array(beginnings, np.uint64)).tolist()),
     )  # fmt: skip
 
 
@@ -167,18 +181,16 @@ def _check_encoding(recipe: DatasetRecipe, scene: Scene) -> None:
 
 
 def _check_target(recipe: DatasetRecipe, scene: Scene) -> None:
+    """A target must be a finished picture that the source gives, or what the pairing makes itself."""
     target, roles = recipe.pair_settings.get("target"), [frame.role for frame in scene.frames if frame.role]
-    if target is not None and target not in ("auto", "render", *roles, *_merges()):
+    module = catalog.load("pairing", recipe.pair).module
+    made = module.targets(bool(recipe.pair_settings.get("light"))) if hasattr(module, "targets") else ()
+    if target is not None and target not in ("auto", *made, *roles):
+        others = ", ".join(recipe.source_settings)
         raise RecipeError(
-            f"target {target!r} is no finished picture of the source {recipe.source}: it gives {', '.join(roles) or 'none'}"
+            f"the source {recipe.source} gives no finished picture {target!r}: target may be "
+            f"{', '.join(['auto', *made, *roles])}{f' (its settings: {others}; see exposurebench sources)' if others else ''}"
         )
-
-
-def _merges() -> Iterator[str]:
-    """The baselines that make one picture of a bracket's frames, which the pairing ``bracket`` takes as targets."""
-    for name in catalog.names("baselines"):
-        if catalog.load("baselines", name).fact("NEEDS") == ("frames",):
-            yield name
 
 
 def scenes_of(recipe: DatasetRecipe, root: str | Path | None) -> Iterator[Scene]:
@@ -207,10 +219,11 @@ def items(plan: Plan) -> Iterator[Item]:
     recipe = plan.recipe
     for number, scene in enumerate(_chosen(recipe, plan.root, plan.last)):
         key = _key(scene.name)
-        if _key_hash(key) in plan.collisions:
-            key = f"{key}-{short_hash(scene.name)}"
+        hashed, known = f"{key}-{short_hash(scene.name)}", _key_hash(key)
+        stem = hashed if known in plan.beginnings else key
+        key, stem = (hashed, hashed) if known in plan.collisions else (key, stem)
         below = f"{number // FOLDER_SCENES:04d}/" if plan.scenes > 50_000 else ""
-        yield Item(scene, key, split_of(scene.name, scene.split, recipe.split, recipe.seed), below)
+        yield Item(scene, key, stem, split_of(scene.name, scene.split, recipe.split, recipe.seed), below)
 
 
 def _key(name: str) -> str:

@@ -127,7 +127,7 @@ class Rejected:
     Attributes:
         name: what the pair would have been called.
         reason: one line with the numbers.
-        numbers: of the columns of ``rejected.csv`` (correlation, residual_px, corner_shift_px), finite ones.
+        numbers: of the columns of ``rejected.csv`` (correlation, residual_px, ...), finite ones.
     """
 
     name: str

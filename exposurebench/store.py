@@ -17,23 +17,38 @@ from exposurebench.dataset import SIDES, SPLITS, Row, sides_of
 from exposurebench.files import read_json, sha256, sha256_file, write_bytes, write_link, writing
 from exposurebench.images import Image, encode_image, encode_radiance
 from exposurebench.recipe import DatasetRecipe
+from exposurebench.registration import NUMBERS
 from exposurebench.scene import Pair, Rejected
 
 LARGEST_HALF = 65504.0
 REJECTED_COLUMNS = (
     *("source", "reason", "overexposed", "underexposed"),
-    *("pair", "correlation", "residual_px", "corner_shift_px"),
+    *("pair", *NUMBERS),
 )
 
 
 def write_pairs(
-    folder: Path, split: str, key: str, below: str, pairs: Iterable[Pair | Rejected], recipe: DatasetRecipe
+    folder: Path,
+    split: str,
+    names: tuple[str, str],
+    below: str,
+    pairs: Iterable[Pair | Rejected],
+    recipe: DatasetRecipe,
 ) -> tuple[list[Row], list[Rejected]]:
     """Write the pairs of one scene; an image that pairs share is written once.
 
     An image whose pixels are those of a file is written as that file's own bytes, or as a link to it where the
     pairing asks for that. Light is written as half-float OpenEXR, and light to be predicted has an 8-bit
     preview besides. A scene whose pairs cannot all be made leaves nothing.
+
+    Args:
+        folder: the data set's.
+        split: of the scene.
+        names: the scene's key, for files that nothing else of the scene shares a name with, and what comes before the
+            names of those that need one.
+        below: a numbered sub-folder, with its slash, or nothing.
+        pairs: of the scene.
+        recipe: for the files' format.
 
     Returns:
         The pairs' manifest rows, and the pairs that were rejected one by one.
@@ -47,12 +62,12 @@ def write_pairs(
             if isinstance(pair, Rejected):
                 rejected.append(pair)
                 continue
-            stem = f"{key}-{pair.name}" if pair.name else key
+            stem = _joined(names, pair.name)
             columns: Row = {}
             pixels = []
             for side, image in pair.sides().items():
                 if id(image) not in shared:
-                    name = stem if side == "input" else "-".join(filter(None, (key, pair.shared_names.get(side))))
+                    name = stem if side == "input" else _joined(names, pair.shared_names.get(side, ""))
                     place = f"{side}/{below}{stem if f'{side}/{below}{name}' in taken else name}"
                     taken.add(place)
                     shared[id(image)] = (image, *_write(folder / split, place, image, recipe, side == "target"))
@@ -80,6 +95,10 @@ def write_pairs(
                     (folder / split / value).unlink(missing_ok=True)
         raise
     return rows, rejected
+
+
+def _joined(names: tuple[str, str], name: str) -> str:
+    return f"{names[1]}-{name}" if name else names[0]
 
 
 def _write(folder: Path, place: str, image: Image, recipe: DatasetRecipe, with_preview: bool) -> tuple[Row, str]:

@@ -53,7 +53,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     **dict.fromkeys(("dataset", "store", "plan", "export", "engine", "splits"), (3, "numpy")),
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),
-    **dict.fromkeys(("sources", "pairing", "registration"), (2, "numpy")),
+    **dict.fromkeys(("sources", "pairing", "registration", "warp_search"), (2, "numpy")),
     **dict.fromkeys(("models", "losses", "metrics", "alignment"), (2, "torch")),
     **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),
     **dict.fromkeys(

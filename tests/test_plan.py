@@ -37,6 +37,27 @@ def empty_files(folder: Path, *names: str) -> Path:
 # ---- which scenes ----------------------------------------------------------------------------------------
 
 
+def test_pairs_of_one_scene_do_not_take_the_names_of_another(tmp_path: Path) -> None:
+    """The first frame of the bracket ``a`` makes ``a-frame0``, which is also what a scene of one frame may be called."""
+    from exposurebench.images import encode_image
+    from exposurebench.make_dataset import make_dataset
+    from exposurebench.verify import verify
+
+    rng = np.random.default_rng(0)
+    for name in ("a/1", "a/2", "a/render", "a-frame0/1", "a-frame0/render", "b/1", "b/2", "b/render"):
+        path = tmp_path / "in" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_image(rng.integers(9, 240, (9, 9, 3), np.uint8)))
+    asked = dataset_recipe({"source": "brackets", "pair": "bracket", "register": "none", "split": "test"})
+    rows = make_dataset(asked, tmp_path / "out", root=tmp_path / "in", card=False).dataset.rows("test")
+    names = [row["id"] for row in rows]
+    assert sorted(names, key=len)[:3] == ["a-frame0", "b-frame0", "b-frame1"]
+    assert len({*names}) == len({row["input_file_name"] for row in rows}) == 5
+    assert {row["scene"] for row in rows if row["id"] == "a-frame0"} == {"a-frame0"}
+    assert all(name.startswith("a-") and len(name) == len("a-01234567-frame0") for name in sorted(names, key=len)[3:])
+    assert not list(verify(tmp_path / "out"))
+
+
 def test_a_smaller_limit_is_a_subset_and_seed_changes_it(
     build: Callable[..., Any], photographs: Path, tmp_path: Path
 ) -> None:
@@ -85,7 +106,7 @@ def test_what_is_stored_beside_the_markers_says_nothing_of_this_machine(tmp_path
 
 @pytest.mark.parametrize("scenes", [1, 2, 63, 64, 65, 640, 4096, 4097, 10**6])
 def test_small_sources_are_cut_small_and_no_shard_is_larger_than_promised(scenes: int) -> None:
-    cut = plan.Plan(recipe(), None, scenes, 0, "", None, frozenset()).shard_scenes
+    cut = plan.Plan(recipe(), None, scenes, 0, "", None, frozenset(), frozenset()).shard_scenes
     assert 1 <= cut <= plan.SHARD_SCENES
     assert -(-scenes // cut) >= min(scenes, 32), "every worker has some"
 

@@ -129,13 +129,20 @@ def test_a_finished_picture_is_the_target_where_a_scene_has_one():
     frames = [Frame(Path("a.dng"), image=light, encoding="linear")]
     frames += [Frame(Path(f"{role}.tif"), image=image, role=role) for role, image in pictures.items()]
     multi_ev = catalog.load("pairing", "multi_ev").function()
-    assert {int(p.target.pixels[0, 0, 0]) for p in multi_ev(Scene("a", tuple(frames)), target="expert_c")} == {99}
-    assert {int(p.target.pixels[0, 0, 0]) for p in multi_ev(Scene("a", tuple(frames[:2])))} == {90}
+    for chosen, target, level in ((frames, "expert_c", 99), (frames[:2], "auto", 90)):
+        pairs = list(multi_ev(Scene("a", tuple(chosen)), target=target, register="none"))
+        assert {int(p.target.pixels[0, 0, 0]) for p in pairs} == {level}
     with pytest.raises(ValueError, match="has no picture 'expert_b': target must be render or expert_a or expert_c"):
         list(multi_ev(Scene("a", tuple(frames)), target="expert_b"))
     small = Frame(Path("b.tif"), image=Image(np.zeros((12, 16, 3), np.uint8)), role="expert_c")
-    with pytest.raises(ValueError, match="the finished picture 'expert_c' is 16 x 12 and the light 32 x 24"):
-        list(multi_ev(Scene("a", (frames[0], small))))
+    with pytest.raises(ValueError, match="the finished picture is 16 x 12 and the light 32 x 24"):
+        list(multi_ev(Scene("a", (frames[0], small)), register="none"))
+    flat = list(multi_ev(Scene("a", (frames[0], small))))
+    assert [rejected.name for rejected in flat] == ["ev-1p5", "ev-1", "ev0", "ev1", "ev1p5"]
+    assert {rejected.reason for rejected in flat} == {"no warp was found: the numbers are without one"}
+    other = Frame(Path("c.exr"), image=light, encoding="linear", role="target")
+    with pytest.raises(ValueError, match="the picture 'target' of 'a' is light"):
+        list(multi_ev(Scene("a", (frames[0], other))))
 
 
 def test_a_pairing_of_light_refuses_photographs_and_the_other_way_round(tmp_path):

@@ -78,7 +78,7 @@ def pair(name: str, given: Image, target: Image) -> Pair:
 def test_pairs_with_targets_of_their_own_do_not_overwrite_each_other(tmp_path: Path) -> None:
     recipe = dataset_recipe({"source": "folder"})
     pairs = [pair("a", gray(1), gray(2)), pair("b", gray(3), gray(2)), pair("c", gray(4), gray(5))]
-    rows, _ = write_pairs(tmp_path, "train", "key", "0001/", pairs, recipe)
+    rows, _ = write_pairs(tmp_path, "train", ("key", "key"), "0001/", pairs, recipe)
     assert [row["id"] for row in rows] == ["key-a", "key-b", "key-c"]
     assert all(row[f"{side}_file_name"].startswith(f"{side}/0001/") for row in rows for side in ("input", "target"))
     found = [
@@ -94,7 +94,7 @@ def test_the_recorded_pixels_are_those_that_are_read_again(tmp_path: Path, depth
     sides = [Image(rng.integers(0, 1 << depth, (9, 8, 3)).astype(f"uint{depth}"), depth) for _ in range(2)]
     for file_format in ("png", "jpg")[: 2 if depth == 8 else 1]:
         recipe = dataset_recipe({"source": "folder", "format": file_format})
-        (row,), _ = write_pairs(tmp_path, "test", file_format, "", [pair("", *sides)], recipe)
+        (row,), _ = write_pairs(tmp_path, "test", (file_format, file_format), "", [pair("", *sides)], recipe)
         again = (read_image(tmp_path / "test" / row[f"{side}_file_name"]).pixels for side in ("input", "target"))
         assert row["_pixels"].split() == [pixels_sha256(pixels) for pixels in again]
         assert row["bit_depth"] == depth

@@ -98,8 +98,9 @@ class Render:
     Attributes:
         name: tells it apart from the scene's other renders.
         exposure_name: tells its frame and exposure apart, whatever the response; ``frame_name`` its frame alone.
+        frame: the number of its frame, of those that the camera took.
         image: what the camera wrote.
-        light: ``(H, W, 3)``, scaled, before the exposure: the same array for every render of a frame.
+        light: ``(H, W, 3)``, scaled, before the exposure.
         ev: the exposure.
         camera: what it went through.
         settings: everything that makes it again.
@@ -109,6 +110,7 @@ class Render:
     name: str
     exposure_name: str
     frame_name: str
+    frame: int
     image: Image
     light: NDArray[np.float32]
     ev: float
@@ -167,6 +169,7 @@ def renders(
                     name=pair_name(exposure_name, curve.partition(":")[0] if len(curves) > 1 else ""),
                     exposure_name=exposure_name,
                     frame_name=frame_name,
+                    frame=number,
                     image=image,
                     light=light,
                     ev=exposure,

@@ -72,7 +72,7 @@ def relative_luminance(
         noise_constant=noise_constant, jpeg_quality=jpeg_quality, seed=seed,
     ):  # fmt: skip
         shift = render.ev if luminance == "relative" else 0.0
-        key = (id(render.light), shift)
+        key = (render.frame, shift)
         if key not in targets:
             targets[key] = Image(render.light * np.float32(2**shift), 16, "linear", facts={"white_level": 2.0**shift})
         settings = {name: value for name, value in render.settings.items() if name != "scale"}

@@ -77,7 +77,7 @@ def triplet(
         scene, "triplet", ev=ev, crf=crf, scale=scale, noise_signal=noise_signal, noise_constant=noise_constant,
         jpeg_quality=jpeg_quality, seed=seed,
     ):  # fmt: skip
-        frame, key = id(render.light), (id(render.light), render.ev)
+        frame, key = render.frame, (render.frame, render.ev)
         if frame not in targets:
             targets[frame] = Image(reinhard_2002(render.light), 8)
         if key not in lights:

@@ -17,6 +17,7 @@ from exposurebench.color import HU2018, hls_saturation, weighted
 from exposurebench.dataset import Dataset, Row
 from exposurebench.files import write_json, write_text
 from exposurebench.images import Image, quantize
+from exposurebench.registration import GATES
 from exposurebench.report import croissant, figures
 from exposurebench.report.pictures import spread, thumbnail
 from exposurebench.report.templates import render
@@ -96,8 +97,8 @@ def _shown_side(dataset: Dataset) -> str:
 
 
 def _settings(dataset: Dataset) -> list[str]:
-    """The settings of the pairing, as far as its recipe names them."""
-    return list(dataset.recipe().pair_settings)
+    """The settings of the pairing, as far as its recipe names them; not how registration is gated, which is no pair's."""
+    return [name for name in dataset.recipe().pair_settings if name not in GATES]
 
 
 def _spelled(name: str, cell: str) -> str:

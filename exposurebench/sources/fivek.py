@@ -27,7 +27,7 @@ LAYOUT = (
     "a0001-....dng in any folders (raw_photos/HQa1to700/photos, dng, one folder a camera, ...), a0001-....tif in folders "
     "called tiff16_a to tiff16_e; where filesAdobe.txt and filesAdobeMIT.txt lie there too, all that they list must be there"
 )
-COMMAND = "--pair multi_ev --set experts=''"
+COMMAND = "--pair multi_ev --ev -1.5,-1,0,1,1.5 --set crf=srgb --set target=expert_c"
 
 GET = (
     f"get fivek_dataset.tar (DNG) and the TIFF files of img/tiff16_a to tiff16_e from {URL} ({LICENSE}), and unpack them "

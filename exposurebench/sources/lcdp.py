@@ -10,7 +10,10 @@ from exposurebench.sources import absent, below, check_whole, nothing, stems
 
 TITLE = "LCDP: FiveK photographs rendered over- and underexposed at once, beside well-exposed ones"
 URL = "https://github.com/onpix/LCDPNet"
-LICENSE = "none stated for the pictures that we found; they are renderings of MIT-Adobe FiveK (own research only)"
+LICENSE = (
+    "not stated by the authors for the pictures (looked up 2026-11; the repository's MIT licence is its program's); they are "
+    "renderings of MIT-Adobe FiveK (own research only)"
+)
 CITATION = "Wang, Xu and Lau 2022, Local Color Distributions Prior for Image Enhancement, ECCV"
 LAYOUT = (
     "input and gt, valid-input and valid-gt, test-input and test-gt, with the same file names on both sides; in the root, "

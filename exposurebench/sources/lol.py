@@ -11,7 +11,9 @@ from exposurebench.sources import absent, check_whole, first_below, nothing, ste
 
 TITLE = "LOL: low-light photographs beside normal-light ones: 500 pairs (v1), 789 captured and 1,000 synthetic (v2)"
 URL = "https://daooshee.github.io/BMVC2018website/"
-LICENSE = "none stated that we found; copies on Hugging Face say 'unknown'"
+LICENSE = (
+    "not stated by the authors on project page or repository (looked up 2026-11); copies on Hugging Face say 'unknown'"
+)
 CITATION = (
     "v1: Wei, Wang, Yang and Liu 2018, Deep Retinex Decomposition for Low-Light Enhancement, BMVC; v2: Yang, Wang, Huang, "
     "Wang and Liu 2021, Sparse Gradient Regularized Deep Retinex Network for Robust Low-Light Image Enhancement, IEEE TIP"
@@ -53,24 +55,23 @@ def lol(root: str | Path, *, edition: Edition = "auto") -> Iterator[Scene]:
         if any(found.values()):
             for split, sides in found.items():
                 if sides:
-                    yield from _scenes(root, split, *sides)
+                    yield from _scenes(root, split, sides)
             return
     raise nothing(root, f"LOL (edition {edition})", GET)
 
 
-def _sides(tops: list[Path], halves: tuple[str, ...]) -> tuple[Path, Path] | None:
-    for low, high in _SIDES:
-        folders = [first_below(tops, *(f"{half}/{side}" for half in halves)) for side in (low, high)]
-        if folders[0] and folders[1]:
-            return folders[0], folders[1]
-    return None
+def _sides(tops: list[Path], halves: tuple[str, ...]) -> list[Path | None]:
+    """Both sides' folders, or the one that there is, or nothing."""
+    ways = [[first_below(tops, *(f"{half}/{side}" for half in halves)) for side in (low, high)] for low, high in _SIDES]
+    return next((way for way in sorted(ways, key=lambda way: way.count(None)) if any(way)), [])
 
 
-def _scenes(root: Path, split: str, low: Path, high: Path) -> Iterator[Scene]:
-    dark = {stem.removeprefix("low"): path for stem, path in stems(low).items()}
-    bright = {stem.removeprefix("normal"): path for stem, path in stems(high).items()}
+def _scenes(root: Path, split: str, sides: list[Path | None]) -> Iterator[Scene]:
+    low, high = (stems(side) if side else {} for side in sides)
+    dark = {stem.removeprefix("low"): path for stem, path in low.items()}
+    bright = {stem.removeprefix("normal"): path for stem, path in high.items()}
     keys = sorted({*dark, *bright})
-    lacking = {"dark photographs": absent(keys, dark), "bright ones": absent(keys, bright)}
+    lacking = {f"dark photographs ({split})": absent(keys, dark), f"bright ones ({split})": absent(keys, bright)}
     check_whole(root, lacking, len(keys), GET)
     for key in keys:
         yield Scene(

@@ -50,14 +50,15 @@ def msec(root: str | Path, *, experts: str = "c") -> Iterator[Scene]:
         raise RecipeError(f"experts must be some of the letters abcde, not {experts!r}")
     empty = True
     for split, names in _SPLITS.items():
-        inputs = first_below([root], *(f"{name}/INPUT_IMAGES" for name in names))
-        if not inputs:
+        top = first_below([root], *names)
+        if not top:
             continue
-        empty = False
-        targets = {letter: inputs.parent / f"expert_{letter}_testing_set" for letter in experts}
+        targets = {letter: top / f"expert_{letter}_testing_set" for letter in experts}
         if split != "test":
-            targets = {"c": inputs.parent / "GT_IMAGES"} if "c" in experts else {}
-        yield from _scenes(root, split, inputs, targets)
+            targets = {"c": top / "GT_IMAGES"} if "c" in experts else {}
+        if (top / "INPUT_IMAGES").is_dir() or any(folder.is_dir() for folder in targets.values()):
+            empty = False
+            yield from _scenes(root, split, top / "INPUT_IMAGES", targets)
     if empty:
         raise nothing(root, "MSEC (training/INPUT_IMAGES, ...)", GET)
 

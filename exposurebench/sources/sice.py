@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,7 +12,9 @@ from exposurebench.sources import below, check_whole, nothing, stems
 
 TITLE = "SICE: 589 series of exposures (4,413 photographs), each with a fused reference"
 URL = "https://github.com/csjcai/SICE"
-LICENSE = "none stated that we found"
+LICENSE = (
+    "not stated by the authors (their repository, looked up 2026-11; a reader's question about it there has no answer)"
+)
 CITATION = (
     "Cai, Gu and Zhang 2018, Learning a Deep Single Image Contrast Enhancer from Multi-Exposure Images, IEEE TIP "
     "27(4):2049-2062"
@@ -57,7 +59,10 @@ def sice(root: str | Path, *, exposures: Exposures = "all") -> Iterator[Scene]:
         series = {name: frames for name, frames in series.items() if frames or name in labels}
         known = sorted({*series, *labels}, key=_number)
         lacking = {
-            f"photographs in {top.name}": [name for name in known if not series.get(name)],
+            f"photographs in {top.name}": [
+                *(name for name in known if not series.get(name)),
+                *(f"{name}/{number}" for name, frames in series.items() for number in _gaps(frames)),
+            ],
             f"references in {top.name}/Label": [name for name in known if name not in labels],
         }
         check_whole(root, lacking, len(known), GET)
@@ -69,6 +74,12 @@ def sice(root: str | Path, *, exposures: Exposures = "all") -> Iterator[Scene]:
             yield Scene(f"{part}/{name}", frames, license=LICENSE)
     if empty:
         raise nothing(root, "SICE (Dataset_Part1, Dataset_Part2)", GET)
+
+
+def _gaps(frames: Mapping[str, Path]) -> list[int]:
+    """The numbers that a series lacks between 1 and its last."""
+    numbers = {int(name) for name in frames if name.isdecimal()}
+    return sorted(set(range(1, max(numbers, default=0))) - numbers)
 
 
 def _number(name: str) -> tuple[int, str]:

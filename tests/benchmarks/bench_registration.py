@@ -24,7 +24,8 @@ import numpy as np
 
 from exposurebench.color import srgb_to_display, srgb_to_light
 from exposurebench.images import Image, quantize, read_image
-from exposurebench.registration import Motion, register
+from exposurebench.registration import register
+from exposurebench.warp_search import Motion
 
 MOTIONS: dict[Motion, int] = {"homography": 3, "translation": 0, "euclidean": 1, "affine": 2}
 

@@ -75,6 +75,27 @@ def test_frames_against_their_merge(target: str) -> None:
     np.testing.assert_array_equal(pairs[0].target.pixels, quantize(merged))
 
 
+@pytest.mark.parametrize("target", ["auto", "debevec", "robertson", "linear"])
+def test_frames_against_their_light(target: str) -> None:
+    still = [(ev, exposed(light(), ev)) for ev in (-2.0, 0.0, 2.0)]
+    pairs, rejected = split(list(bracket(scene(*still), target=target, light=True, register="none")))
+    assert not rejected
+    assert {id(pair.target) for pair in pairs} == {id(pairs[0].target)}
+    assert pairs[0].target.encoding == "linear"
+    assert pairs[0].settings["target"] == ("debevec" if target == "auto" else target)
+    truth = light()[5:165, 5:205]
+    ratio = np.log2(pairs[0].target.pixels / truth)[truth > 0.05]
+    assert np.std(ratio) < 0.15, "the light of the scene but for its scale"
+    if target == "linear":
+        assert np.median(ratio) == pytest.approx(0, abs=0.02)
+
+
+def test_light_needs_exposures() -> None:
+    frames = tuple(Frame(Path(str(n)), None, exposed(light(), n)) for n in range(2))
+    with pytest.raises(ValueError, match="debevec needs the exposure of every frame"):
+        list(bracket(Scene("s", frames), light=True, register="none"))
+
+
 def test_a_frame_that_fails_is_left_out_with_its_numbers() -> None:
     frames = (*SHIFTED, (1.0, exposed(light(5), 1)))
     pairs, rejected = split(list(bracket(scene(*frames, render=exposed(light(), 0.3)))))

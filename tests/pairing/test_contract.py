@@ -19,14 +19,14 @@ def scene(takes: str, dtype: type = np.uint8, finished: str = "") -> Scene:
     """
     rng = np.random.default_rng(1)
     if takes == "linear":
-        whole = (10 ** rng.uniform(-3, 3, (22, 33, 3))).astype(np.float32)
+        whole = (10 ** rng.uniform(-3, 3, (82, 101, 3))).astype(np.float32)
         whole[:5, :5] = 1000
     else:
-        whole = rng.integers(0, np.iinfo(dtype).max, (22, 33, 3), dtype, endpoint=True)
+        whole = rng.integers(0, np.iinfo(dtype).max, (82, 101, 3), dtype, endpoint=True)
         whole[:5, :5] = np.iinfo(dtype).max
     frames = []
     for number in range(2):
-        pixels = whole[: 21 if finished else 21 + number].copy()
+        pixels = whole[: 81 if finished else 81 + number].copy()
         if takes == "linear":
             image = Image(pixels * np.float32(2**number), 16, takes)
         else:

@@ -213,7 +213,7 @@ def test_a_benchmark_with_two_photographs_a_scene(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"target": "expert_q"}, "target 'expert_q' is no finished picture of the source msec: it gives expert_c"),
+        ({"target": "expert_q"}, "the source msec gives no finished picture 'expert_q': target may be auto, expert_c"),
         ({"light": True}, "is not linear"),
         ({"pair": "paired/light", "light": False}, "is not srgb"),
         ({"ev": "1,1"}, "ev '1,1'"),

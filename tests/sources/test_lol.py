@@ -45,7 +45,7 @@ def test_half_a_folder(tmp_path: Path) -> None:
     root = LAYOUTS["lol"](tmp_path)
     for n in (2, 5, 6, 7):
         (root / "LOLdataset" / "our485" / "high" / f"{n}.png").unlink()
-    with pytest.raises(MissingError, match=r"of 4 scenes it lacks 4 bright ones \(2, 5, 6, \.\.\.\); get"):
+    with pytest.raises(MissingError, match=r"of 4 scenes it lacks 4 bright ones \(train\) \(2, 5, 6, \.\.\.\); get"):
         list(lol(root))
     with pytest.raises(MissingError, match=r"no LOL \(edition v2_real\)"):
         list(lol(root, edition="v2_real"))
