@@ -51,12 +51,12 @@ ROOMS: dict[str, tuple[int, str]] = {
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),
     **dict.fromkeys(("sources", "pairing", "registration"), (2, "numpy")),
-    **dict.fromkeys(("models", "losses", "metrics", "alignment"), (2, "torch")),
+    **dict.fromkeys(("models", "losses", "metrics", "alignment", "tiling"), (2, "torch")),
     **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
     ),
-    **dict.fromkeys(("tensors", "phase_congruency"), (1, "torch")),
+    **dict.fromkeys(("tensors", "phase_congruency", "cost", "reach"), (1, "torch")),
     "images": (0, "numpy"),
     **dict.fromkeys(
         ("errors", "files", "download", "archives", "color", "exposure", "exposure_ratio", "crf", "perception"),
