@@ -81,11 +81,11 @@ def _run(network: nn.Module, shape: tuple[int, int, int, int], watch: AbstractCo
         torch.func.functional_call(network, weights, torch.empty(shape, device="meta"))
 
 
-class _Alive(TorchDispatchMode):
+class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the memory of the tensors that are alive while it is entered."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.most = 0
         self._known: set[int] = set()
 

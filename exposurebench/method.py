@@ -45,7 +45,9 @@ class Method:
     facts: Mapping[str, Any] = field(default_factory=dict)
     gives: Encoding = "srgb"
     takes: Encoding = "srgb"
-    several: Callable[[Sequence[NDArray[np.float32]], Sequence[Mapping[str, Any]]], list[NDArray[np.float32]]] | None = None
+    several: (
+        Callable[[Sequence[NDArray[np.float32]], Sequence[Mapping[str, Any]]], list[NDArray[np.float32]]] | None
+    ) = None
 
 
 class TrainingTargets:
@@ -200,9 +202,7 @@ def _checkpoint(path: Path, device: str) -> Method:
     whole = entry.fact("OUTPUT_FIELD_OF_VIEW") == "whole image"
     tiled = Tiled(network, entry.fact("MULTIPLE"), whole=whole, noisy=noisy)
 
-    def several(
-        images: Sequence[NDArray[np.float32]], rows: Sequence[Mapping[str, Any]]
-    ) -> list[NDArray[np.float32]]:
+    def several(images: Sequence[NDArray[np.float32]], rows: Sequence[Mapping[str, Any]]) -> list[NDArray[np.float32]]:
         seeds = [draw(0, "noise", str(row.get("id", ""))) for row in rows] if noisy else None
         made = tiled(torch.cat([to_tensor(image) for image in images]), seeds)
         return [to_image(image) for image in made]
@@ -283,9 +283,20 @@ def corrected(method: Method, image: NDArray[np.float32], row: Mapping[str, Any]
     """Run a method on one photograph and give the levels that a file of its output holds; light as it is.
 
     Raises:
+        InputError: the method cannot take so large a photograph.
         ModelError: the output has another size, is not finite, or is negative light.
     """
-    output = method.run(image, row)
+    try:
+        output = method.run(image, row)
+    except ImageError as error:
+        raise InputError(f"{row.get('id', 'the input')} {error}") from error
+    return checked_output(method, output, image, row, bit_depth)
+
+
+def checked_output(
+    method: Method, output: NDArray[np.float32], image: NDArray[np.float32], row: Mapping[str, Any], bit_depth: int = 8
+) -> NDArray[Any]:
+    """What a method made of a photograph, as :func:`corrected` gives it."""
     what = f"{method.name}: {row.get('id', 'the input')}"
     if output.shape != image.shape:
         raise ModelError(

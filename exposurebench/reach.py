@@ -66,11 +66,11 @@ _KEEPING = ("clone", "_to_copy", "alias", "detach", "lift_fresh", "contiguous", 
 _PER_CHANNEL = ("amax", "amin", "max", "min", "sum", "mean", "split", "split_with_sizes", "cat")
 
 
-class _Follower(TorchDispatchMode):
+class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Keeps, for every tensor that depends on the image, which of its pixels each element sees."""
 
     def __init__(self, image: torch.Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: dict[int, _Spans] = {id(image): (_Span(), _Span())}
         self.lost = False
         self._held: list[torch.Tensor] = [image]  # an id is one tensor's as long as that lives
@@ -116,7 +116,9 @@ _Moves = list[tuple[float, float, float]]
 def _convolved(function: Any, args: Sequence[Any], kwargs: Any, answer: Any) -> _Moves | None:
     _, weight, _, strides, paddings, dilations, transposed = args[:7]
     moves = []
-    for kernel, stride, padding, dilation in zip(weight.shape[2:], *map(_two, (strides, paddings, dilations)), strict=True):
+    for kernel, stride, padding, dilation in zip(
+        weight.shape[2:], *map(_two, (strides, paddings, dilations)), strict=True
+    ):
         width = dilation * (kernel - 1)
         if transposed:
             moves.append(((padding - width) / stride, padding / stride, 1 / stride))
@@ -138,7 +140,11 @@ def _padded(function: Any, args: Sequence[Any], kwargs: Any, answer: Any) -> _Mo
 
 
 def _cut(function: Any, args: Sequence[Any], kwargs: Any, answer: Any) -> _Moves | None:
-    dim, start, step = (args[1] if len(args) > 1 else 0) % 4, args[2] if len(args) > 2 else 0, args[4] if len(args) > 4 else 1
+    dim, start, step = (
+        (args[1] if len(args) > 1 else 0) % 4,
+        args[2] if len(args) > 2 else 0,
+        args[4] if len(args) > 4 else 1,
+    )
     start = start or 0
     if step != 1 or start < 0:
         return None

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from exposurebench.cost import peak_bytes
-from exposurebench.errors import InputError
+from exposurebench.errors import ImageError
 from exposurebench.reach import reach
 
 CPU_BUDGET = 1 << 30
@@ -76,7 +76,7 @@ class Tiled:
             than the rounding of float32.
 
         Raises:
-            InputError: the output depends on the whole image, for which there is not enough memory.
+            ImageError: the output depends on the whole image, for which there is not enough memory.
         """
         number, _, height, width = images.shape
         seeds = seeds or [0] * number
@@ -142,7 +142,7 @@ class Tiled:
         needed, free = self.needs(height, width), _free(self.device)
         if needed > free:
             scale = 0.95 * math.sqrt(free / needed)
-            raise InputError(
+            raise ImageError(
                 f"has {width} x {height} pixels, for which the model needs about {needed / 1e9:.1f} GB at once, and "
                 f"{free / 1e9:.1f} GB are free; its output depends on the whole image, so tiles would leave seams: make "
                 f"it smaller ({int(width * scale)} x {int(height * scale)} pixels fit), or use a machine with more memory"

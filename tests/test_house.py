@@ -37,6 +37,7 @@ ROOMS: dict[str, tuple[int, str]] = {
             "train",
             "method",
             "predict",
+            "prediction_record",
             "evaluate",
             "scoring",
             "result",

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import max_pool2d, pad
 
 from exposurebench import catalog, tiling
-from exposurebench.errors import InputError
+from exposurebench.errors import ImageError
 from exposurebench.tiling import Tiled, cuts
 
 SIZES = [(531, 647), (512, 700), (523, 1300)]
@@ -30,7 +30,9 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(i, o, 4, 2, 1)
             if up == "transposed"
-            else nn.Sequential(nn.Upsample(scale_factor=2, mode=up), nn.Conv2d(i, o, 3, padding=1, padding_mode=padding))
+            else nn.Sequential(
+                nn.Upsample(scale_factor=2, mode=up), nn.Conv2d(i, o, 3, padding=1, padding_mode=padding)
+            )
             for i, o in zip(width[:0:-1], width[-2::-1], strict=True)
         )
         self.last = nn.Conv2d(width[0], 3, 3, padding=1, padding_mode=padding)
@@ -168,7 +170,9 @@ def test_what_depends_on_the_whole_image_is_refused_tiles(monkeypatch: pytest.Mo
     image = picture(600, 700)
     torch.testing.assert_close(tiled(image), network(image).detach(), atol=1e-6, rtol=0)
     monkeypatch.setattr(tiling, "_free", lambda device: 8_000_000)
-    with pytest.raises(InputError, match=r"has 700 x 600 pixels.*about 0\.0 GB at once.*tiles would leave seams.*fit\)"):
+    with pytest.raises(
+        ImageError, match=r"has 700 x 600 pixels.*about 0\.0 GB at once.*tiles would leave seams.*fit\)"
+    ):
         tiled(image)
 
 
