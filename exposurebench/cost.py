@@ -76,9 +76,10 @@ def models_table() -> str:
 
 def _run(network: nn.Module, shape: tuple[int, int, int, int], watch: AbstractContextManager[Any]) -> None:
     """Send shapes through a network whose weights are shapes, too, while somebody watches."""
-    weights = {n: t.detach().to("meta") for n, t in (*network.named_parameters(), *network.named_buffers())}
-    with torch.no_grad(), watch:
-        torch.func.functional_call(network, weights, torch.empty(shape, device="meta"))
+    with torch.inference_mode(False), torch.no_grad():
+        weights = {n: t.detach().to("meta") for n, t in (*network.named_parameters(), *network.named_buffers())}
+        with watch:
+            torch.func.functional_call(network, weights, torch.empty(shape, device="meta"))
 
 
 class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]

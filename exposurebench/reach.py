@@ -35,12 +35,13 @@ def reach(network: nn.Module, multiple: int = 1) -> int | None:
     >>> reach(nn.InstanceNorm2d(3)) is None
     True
     """
-    weights = {n: t.detach().to("meta") for n, t in (*network.named_parameters(), *network.named_buffers())}
     side = -(-SIDE_PX // multiple) * multiple
-    image = torch.empty(1, 3, side, side, device="meta")
-    follower = _Follower(image)
-    with torch.no_grad(), follower:
-        output = torch.func.functional_call(network, weights, image)
+    # In inference mode some operations would pass as wholes, not as what they are made of.
+    with torch.inference_mode(False), torch.no_grad():
+        weights = {n: t.detach().to("meta") for n, t in (*network.named_parameters(), *network.named_buffers())}
+        image = torch.empty(1, 3, side, side, device="meta")
+        with _Follower(image) as follower:
+            output = torch.func.functional_call(network, weights, image)
     seen = follower.seen.get(id(output))
     return None if seen is None or follower.lost else max(math.ceil(max(-one.low, one.high)) for one in seen)
 

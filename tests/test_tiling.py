@@ -150,6 +150,21 @@ def test_batches_are_as_large_as_the_memory_allows() -> None:
     assert seen == [(3, 3, 600, 500), (2, 3, 600, 500)]
 
 
+def test_a_network_is_not_asked_for_more_than_a_tile() -> None:
+    """Measured while it runs, nothing having been looked at before."""
+    sizes = []
+
+    class Watched(UNet):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if images.device.type != "meta":
+                sizes.append(images.shape[2] * images.shape[3])
+            return super().forward(images)
+
+    Tiled(seeded(Watched), MULTIPLE, budget=12_000_000)(picture(600, 700))
+    assert len(sizes) > 3
+    assert max(sizes) < 600 * 700 / 2
+
+
 def test_small_pictures_go_whole_unasked() -> None:
     tiled = Tiled(seeded(UNet), MULTIPLE, budget=1)
     assert len(list(tiled.tiles(512, 512))) == 1
