@@ -269,7 +269,7 @@ def _run(
                     group.append(found)
                     if len(group) == together or found.image.pixels[..., 0].size * len(group) > TOGETHER_PIXELS:
                         correct(waiting.pop(found.image.pixels.shape))
-                        record.save(every_s=SAVED_EVERY_S)
+                        record.store(every_s=SAVED_EVERY_S)
                 bar.update()
             for group in waiting.values():
                 correct(group)

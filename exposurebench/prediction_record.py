@@ -71,9 +71,9 @@ class Record:
         """Nothing is begun; the record is saved at the end."""
 
     def __exit__(self, *_: object) -> None:
-        self.save()
+        self.store()
 
-    def save(self, *, every_s: float = 0) -> None:
+    def store(self, *, every_s: float = 0) -> None:
         """Write what was added, if the last time was so long ago; methods of which nothing is left are dropped."""
         if self._added and time.monotonic() - self._saved >= every_s:
             used = {made["method"] for made in self.files.values()}

@@ -485,10 +485,17 @@ def test_everything_the_readme_names_exists() -> None:
 
 def test_the_readme_lists_every_source_with_its_facts() -> None:
     """Written by `exposurebench sources --markdown`."""
-    table = readme().partition("--markdown` -->\n")[2].partition("<!-- /sources -->")[0]
+    table = readme().partition("sources --markdown` -->\n")[2].partition("<!-- /sources -->")[0]
     assert table == catalog.sources_table()
     assert [row.split("`")[1] for row in table.splitlines()[2:]] == catalog.names("sources")
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 6 for row in table.splitlines())
+
+
+def test_the_readme_lists_every_model_with_its_facts() -> None:
+    """Written by `exposurebench models --markdown`."""
+    from exposurebench.cost import models_table
+
+    assert readme().partition("models --markdown` -->\n")[2].partition("<!-- /models -->")[0] == models_table()
 
 
 def test_workflows_read_only_and_pinned() -> None:
