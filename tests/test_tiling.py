@@ -64,7 +64,11 @@ class Noisy(nn.Module):
 
 def seeded(make: Any) -> nn.Module:
     torch.manual_seed(1)
-    return make().eval()
+    network = make().eval()
+    for weight in network.parameters():
+        if weight.ndim == 4:  # as they come, the deeper half of the network would hardly be heard
+            nn.init.kaiming_normal_(weight)
+    return network
 
 
 def picture(height: int, width: int, number: int = 1) -> torch.Tensor:
@@ -80,8 +84,8 @@ def test_tiles_give_the_numbers_of_the_whole_picture(size: tuple[int, int], padd
     image = picture(*size)
     with torch.no_grad():
         whole = network(image)
-    assert whole.std() > 0.01
-    torch.testing.assert_close(tiled(image), whole, atol=2e-6, rtol=0)
+    assert whole.std((2, 3)).min() > 0.1, "something to see, in every channel"
+    torch.testing.assert_close(tiled(image), whole, atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize("up", ["nearest", "bilinear"])
@@ -90,7 +94,7 @@ def test_so_they_do_with_other_ways_up(up: str) -> None:
     image = picture(600, 520)
     with torch.no_grad():
         whole = network(image)
-    torch.testing.assert_close(Tiled(network, MULTIPLE, budget=12_000_000)(image), whole, atol=2e-6, rtol=0)
+    torch.testing.assert_close(Tiled(network, MULTIPLE, budget=12_000_000)(image), whole, atol=2e-5, rtol=0)
 
 
 def test_a_smaller_margin_would_show() -> None:
@@ -102,7 +106,7 @@ def test_a_smaller_margin_would_show() -> None:
         whole = network(image)
     assert tiled.margin is not None
     tiled.margin -= 2 * MULTIPLE
-    assert (tiled(image) - whole).abs().max() > 1e-5
+    assert (tiled(image) - whole).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("name", catalog.names("models"))

@@ -22,7 +22,7 @@ _FACTS = {
 }
 
 
-def _listing(kind: Any) -> Callable[..., None]:
+def _listing(kind: Any) -> click.Command:
     @click.command(kind, help=f"List the {kind}: what they are and where they come from.")
     @options.as_json
     def command(as_json: bool) -> None:
