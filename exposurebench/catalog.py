@@ -122,7 +122,7 @@ def sources_table() -> str:
     """The sources as a Markdown table, with the command that makes a data set of each: the one in the README."""
     lines = ["| source | what it holds | terms | layout | command |", "|---|---|---|---|---|"]
     for name, known in facts("sources").items():
-        title, terms, layout = (_plain_text(known[fact]) for fact in ("TITLE", "LICENSE", "LAYOUT"))
+        title, terms, layout = (plain_text(known[fact]) for fact in ("TITLE", "LICENSE", "LAYOUT"))
         holds = f"[{title}]({known['URL']})" if known["URL"] else title
         lines.append(
             f"| `{name}` | {holds} | {terms} | {layout} | `exposurebench make-dataset {name} {known['COMMAND']}` |"
@@ -130,7 +130,7 @@ def sources_table() -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _plain_text(words: str) -> str:
+def plain_text(words: str) -> str:
     """Words that Markdown shows as they are."""
     return re.sub(r"([\\`*_|\[\]])", r"\\\1", words).replace("<", "&lt;")
 

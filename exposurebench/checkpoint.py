@@ -24,6 +24,7 @@ from exposurebench.files import sha256, write_bytes
 from exposurebench.recipe import SCHEMA
 
 FORMAT = "exposurebench.checkpoint"
+_NO_MODEL = "is no model file (expected a checkpoint that exposurebench train wrote)"
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             warnings.simplefilter("ignore")  # an odd pickle is refused below, in one line
             payload = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
+        if not _is_pickle(data):
+            raise InputError(f"{path}: {_NO_MODEL}") from error
         raise UnsafeModelError(
             f"{path}: refused: it is a pickled Python object, and opening one can run any code. Save its weights "
             "alone with exposurebench's checkpoint format, or score its output with --predictions"
         ) from error
     except Exception as error:  # a damaged pickle can fail in any way; whichever, the file is no checkpoint
-        raise InputError(f"{path}: is no model file (expected a checkpoint that exposurebench train wrote)") from error
+        raise InputError(f"{path}: {_NO_MODEL}") from error
     if not isinstance(payload, dict) or payload.get("format") != FORMAT:
         raise InputError(
             f"{path}: holds weights but not what network they belong to: expected a checkpoint of exposurebench"
@@ -125,6 +128,14 @@ def _shape(tensor: torch.Tensor) -> str:
     """A tensor's shape, and its type where that is not the usual one."""
     kind = "" if tensor.dtype == torch.float32 else f" {str(tensor.dtype).removeprefix('torch.')}"
     return f"{tuple(tensor.shape)}{kind}"
+
+
+def _is_pickle(data: bytes) -> bool:
+    """Whether the bytes could be meant as a pickle: an archive, or the mark that every pickle since protocol 2 has.
+
+    Protocols 0 and 1 have no mark, but end as all do, with a stop; so does the odd text, and is then refused as one.
+    """
+    return data.startswith((b"PK", b"\x80")) or data.endswith(b".")
 
 
 def _refuse_by_content(path: str | Path, data: bytes) -> None:

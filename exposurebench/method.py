@@ -21,10 +21,11 @@ from exposurebench.dataset import Dataset
 from exposurebench.errors import ImageError, InputError, MissingError, ModelError, RecipeError
 from exposurebench.files import sha256_file
 from exposurebench.images import Encoding, quantize, read_image
-from exposurebench.recipe import plugin_settings
+from exposurebench.recipe import draw, plugin_settings
 from exposurebench.scene import Evidence, ExposedFrame
 from exposurebench.scoring import check_unmended
 from exposurebench.tensors import checked_device, to_image, to_tensor
+from exposurebench.tiling import Tiled
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,18 @@ class Method:
         run: the input, ``(H, W, 3)`` float32 in [0, 1], and its manifest row, to the corrected image.
         facts: what a table must say of it: kind, title, oracle, needs, settings, hashes.
         gives: what the numbers of its images stand for: ``srgb``, in [0, 1], or ``linear`` light at or above 0.
+        takes: what those of its inputs stand for.
+        several: the same for images of one size at once, where that is quicker.
     """
 
     name: str
     run: Callable[[NDArray[np.float32], Mapping[str, Any]], NDArray[np.float32]]
     facts: Mapping[str, Any] = field(default_factory=dict)
     gives: Encoding = "srgb"
+    takes: Encoding = "srgb"
+    several: (
+        Callable[[Sequence[NDArray[np.float32]], Sequence[Mapping[str, Any]]], list[NDArray[np.float32]]] | None
+    ) = None
 
 
 class TrainingTargets:
@@ -189,12 +196,20 @@ def _try_settings(name: str, function: Callable[..., Any], needs: Sequence[str],
 
 def _checkpoint(path: Path, device: str) -> Method:
     checkpoint = load_checkpoint(path)
-    network = build_network(checkpoint).to(checked_device(device))
     entry = catalog.load("models", checkpoint.architecture)
+    placed = checked_device(device)
+    network = build_network(checkpoint).to(placed)
+    noisy = bool(getattr(entry.module, "NOISY", False))
+    whole = entry.fact("OUTPUT_FIELD_OF_VIEW") == "whole image"
+    tiled = Tiled(network, entry.fact("MULTIPLE"), whole=whole, noisy=noisy)
+
+    def several(images: Sequence[NDArray[np.float32]], rows: Sequence[Mapping[str, Any]]) -> list[NDArray[np.float32]]:
+        seeds = [draw(0, "noise", str(row.get("id", ""))) for row in rows] if noisy else None
+        made = tiled(torch.cat([to_tensor(image) for image in images]), seeds)
+        return [to_image(image) for image in made]
 
     def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return to_image(network(to_tensor(image, device=device)))
+        return several([image], [row])[0]
 
     facts = {
         "kind": "checkpoint",
@@ -209,7 +224,8 @@ def _checkpoint(path: Path, device: str) -> Method:
         "trained_on": dict(checkpoint.dataset),
     }
     name = path.stem if path.stem != "model" else path.resolve().parent.name
-    return Method(name, run, facts, entry.fact("GIVES"))
+    takes, gives = entry.fact("TAKES"), entry.fact("GIVES")
+    return Method(name, run, facts, gives, takes, several if placed.type != "cpu" else None)
 
 
 def open_predictions(
@@ -270,9 +286,20 @@ def corrected(method: Method, image: NDArray[np.float32], row: Mapping[str, Any]
     """Run a method on one photograph and give the levels that a file of its output holds; light as it is.
 
     Raises:
+        InputError: the method cannot take so large a photograph.
         ModelError: the output has another size, is not finite, or is negative light.
     """
-    output = method.run(image, row)
+    try:
+        output = method.run(image, row)
+    except ImageError as error:
+        raise InputError(f"{row.get('id', 'the input')} {error}") from error
+    return checked_output(method, output, image, row, bit_depth)
+
+
+def checked_output(
+    method: Method, output: NDArray[np.float32], image: NDArray[np.float32], row: Mapping[str, Any], bit_depth: int = 8
+) -> NDArray[Any]:
+    """What a method made of a photograph, as :func:`corrected` gives it."""
     what = f"{method.name}: {row.get('id', 'the input')}"
     if output.shape != image.shape:
         raise ModelError(

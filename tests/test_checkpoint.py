@@ -75,6 +75,22 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("data", [b"lr = 0.1\nsteps = 5\n", b"# Notes\n", b"<!DOCTYPE html>", bytes(100)])
+def test_a_file_of_another_kind_is_no_model_file(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "model.pt").write_bytes(data)
+    with pytest.raises(InputError, match=r"model\.pt: is no model file") as caught:
+        load_checkpoint(tmp_path / "model.pt")
+    assert not isinstance(caught.value, UnsafeModelError)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_of_any_protocol_is_called_one(tmp_path: Path, protocol: int) -> None:
+    (tmp_path / "model.pt").write_bytes(pickle.dumps(Planted(tmp_path / "sprung"), protocol))
+    with pytest.raises(UnsafeModelError, match="pickled Python object"):
+        load_checkpoint(tmp_path / "model.pt")
+    assert not (tmp_path / "sprung").exists()
+
+
 def test_a_truncated_checkpoint_is_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-200])
     with pytest.raises((InputError, UnsafeModelError)):

@@ -188,14 +188,11 @@ def test_predict_keeps_names_apart_and_says_what_it_left_out(samples: Path, tmp_
     for file, content in zip(files, (data, data, b"no image"), strict=True):
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content)
-    failed = {}
-    written = predict(
-        open_method("baseline:identity"), files, tmp_path / "out", lambda f, r: failed.update({f.name: r})
-    )
-    assert len({path.name for path in written}) == 2
-    assert list(failed) == ["broken.png"]
+    done = predict(open_method("baseline:identity"), files, tmp_path / "out")
+    assert len({path.name for path in done.written}) == 2
+    assert list(done.failed) == [str(files[2])]
     with pytest.raises(InputError, match=r"broken.png.*is not an image"):
-        predict(open_method("baseline:identity"), files[2:], tmp_path / "out")
+        predict(open_method("baseline:identity"), files[2:], tmp_path / "out", on_error="fail")
 
 
 def test_a_set_is_never_trained_on_the_targets_it_is_scored_on(samples: Path) -> None:

@@ -40,6 +40,7 @@ ROOMS: dict[str, tuple[int, str]] = {
             "train",
             "method",
             "predict",
+            "prediction_record",
             "evaluate",
             "scoring",
             "result",
@@ -54,12 +55,12 @@ ROOMS: dict[str, tuple[int, str]] = {
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),
     **dict.fromkeys(("sources", "pairing", "registration", "warp_search"), (2, "numpy")),
-    **dict.fromkeys(("models", "losses", "metrics", "alignment"), (2, "torch")),
+    **dict.fromkeys(("models", "losses", "metrics", "alignment", "tiling"), (2, "torch")),
     **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
     ),
-    **dict.fromkeys(("tensors", "phase_congruency"), (1, "torch")),
+    **dict.fromkeys(("tensors", "phase_congruency", "cost", "reach"), (1, "torch")),
     "images": (0, "numpy"),
     **dict.fromkeys(
         ("errors", "files", "download", "archives", "color", "exposure", "exposure_ratio", "crf", "perception"),
@@ -487,10 +488,17 @@ def test_everything_the_readme_names_exists() -> None:
 
 def test_the_readme_lists_every_source_with_its_facts() -> None:
     """Written by `exposurebench sources --markdown`."""
-    table = readme().partition("--markdown` -->\n")[2].partition("<!-- /sources -->")[0]
+    table = readme().partition("sources --markdown` -->\n")[2].partition("<!-- /sources -->")[0]
     assert table == catalog.sources_table()
     assert [row.split("`")[1] for row in table.splitlines()[2:]] == catalog.names("sources")
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 6 for row in table.splitlines())
+
+
+def test_the_readme_lists_every_model_with_its_facts() -> None:
+    """Written by `exposurebench models --markdown`."""
+    from exposurebench.cost import models_table
+
+    assert readme().partition("models --markdown` -->\n")[2].partition("<!-- /models -->")[0] == models_table()
 
 
 def test_workflows_read_only_and_pinned() -> None:

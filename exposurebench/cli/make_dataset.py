@@ -93,7 +93,7 @@ def make_dataset(
         options.emit({"out": str(out), "seconds": round(built.seconds, 3), **about})
     else:
         pairs = ", ".join(f"{n['pairs']} {split}" for split, n in about["counts"].items())
-        click.echo(f"{out}: {pairs} pairs from {built.scenes} photographs in {built.seconds:.1f} s")
+        click.echo(f"{out}: {pairs} pairs from {options.counted(built.scenes, 'photograph')} in {built.seconds:.1f} s")
         for kind, number in about["rejected"].items():
             click.echo(f"  left out: {number} {kind} (see {out / 'rejected.csv'})")
         click.echo(f"  card: {out / 'README.md'}\n  made by: {canonical_command(resolved)}")
@@ -105,7 +105,7 @@ def _show_estimate(found: Any, workers: int, as_json: bool) -> int:
         options.emit(asdict(found))
     else:
         click.echo(
-            f"would read {found.scenes} photographs ({found.source_bytes / 1e6:.1f} MB), keep about {found.kept}, "
-            f"write {found.files} files (about {found.bytes / 1e6:.0f} MB), {found.seconds:.0f} s on {workers} workers"
+            f"would read {options.counted(found.scenes, 'photograph')} ({found.source_bytes / 1e6:.1f} MB), keep about {found.kept}, "
+            f"write {found.files} files (about {found.bytes / 1e6:.0f} MB), {found.seconds:.0f} s on {options.counted(workers, 'worker')}"
         )
     return 0

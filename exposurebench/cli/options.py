@@ -34,6 +34,15 @@ def folder(*names: str, **more: Any) -> Callable[[F], F]:
     return click.option(*names, type=click.Path(path_type=Path), **more)
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "photograph"), counted(2, "photograph")
+    ('1 photograph', '2 photographs')
+    """
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def emit(document: Any) -> None:
     """The one JSON document of a command; a number that is none becomes null."""
     click.echo(json.dumps(_numbers(document), ensure_ascii=False, indent=2, default=str, allow_nan=False))

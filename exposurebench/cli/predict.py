@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -15,7 +16,20 @@ from exposurebench.cli import options
 @options.folder("--dataset", help="Correct the inputs of this data set instead; files are named after their keys.")
 @options.split
 @options.folder("--training", help="The data set whose training targets a baseline may look at.")
-@options.folder("--out", required=True, help="Where the corrected photographs go, as PNG.")
+@options.folder("--out", required=True, help="Where the corrected photographs go.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["png", "jpg", "exr", "hdr"]),
+    help="png (as deep as the photograph) or jpg; exr or hdr of a model that gives light.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["skip", "fail"]),
+    default="skip",
+    show_default=True,
+    help="What cannot be read or corrected is left out and told, or ends the run.",
+)
 @options.settings
 @options.device
 @options.as_json
@@ -26,11 +40,16 @@ def predict(
     split: str,
     training: Path | None,
     out: Path,
+    file_format: str | None,
+    on_error: str,
     settings: tuple[str, ...],
     device: str,
     as_json: bool,
 ) -> int:
-    """Correct PHOTOGRAPHS with WHAT: a model.pt or baseline:NAME."""
+    """Correct PHOTOGRAPHS (files, or folders of them) with WHAT: a model.pt or baseline:NAME.
+
+    Run it again after an interruption, or with more photographs: it goes on where it was.
+    """
     from exposurebench import predict as verb
     from exposurebench.dataset import load_dataset
     from exposurebench.method import Brackets, TrainingTargets, open_method
@@ -38,21 +57,25 @@ def predict(
 
     if bool(photographs) == bool(dataset):
         raise click.UsageError("expected photographs, or --dataset")
+    if dataset and file_format:
+        raise click.UsageError("a data set's outputs are PNG, or OpenEXR for light: leave out --format")
     targets = None
     for folder in (training, dataset):
         if folder and targets is None and "train" in load_dataset(folder).splits:
             targets = TrainingTargets(load_dataset(folder))
     brackets = Brackets(load_dataset(dataset), split) if dataset else None
     method = open_method(what, training=targets, brackets=brackets, settings=parse_settings(settings), device=device)
-    failed: dict[str, str] = {}
+    progress = sys.stderr.isatty()
     if dataset:
-        written = verb.predict_dataset(method, dataset, split, out)
+        done = verb.predict_dataset(method, dataset, split, out, on_error=on_error, progress=progress)
     else:
-        written = verb.predict(method, photographs, out, lambda file, reason: failed.update({str(file): reason}))
-    for file, reason in failed.items():
+        done = verb.predict(method, photographs, out, file_format=file_format, on_error=on_error, progress=progress)
+    for file, reason in done.failed.items():
         click.echo(f"left out: {file!r} {reason}", err=True)
     if as_json:
-        options.emit({"written": [str(path) for path in written], "failed": failed})
+        listed = {"written": done.written, "kept": done.kept}
+        options.emit({**{name: list(map(str, paths)) for name, paths in listed.items()}, "failed": done.failed})
     else:
-        click.echo(f"{out}: {len(written)} photographs corrected by {method.name}")
-    return 1 if failed else 0
+        kept = f", {len(done.kept)} already there" if done.kept else ""
+        click.echo(f"{out}: {options.counted(len(done.written), 'photograph')} corrected by {method.name}{kept}")
+    return 1 if done.failed else 0

@@ -2,6 +2,7 @@
 
 from exposurebench.images.exif import Exposure, read_exposure, relative_exposures
 from exposurebench.images.image import PIXEL_LIMIT, Encoding, Image, look_up, quantize
+from exposurebench.images.metadata import upright_exif, with_exif
 from exposurebench.images.raw import read_raw
 from exposurebench.images.reading import RAW_SUFFIXES, holds_light, read_image
 from exposurebench.images.resizing import resize
@@ -25,4 +26,6 @@ __all__ = [
     "read_raw",
     "relative_exposures",
     "resize",
+    "upright_exif",
+    "with_exif",
 ]

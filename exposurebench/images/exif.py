@@ -121,7 +121,7 @@ def stated_exposure(data: bytes) -> tuple[Exposure, bool]:
     """What a file itself says in EXIF or CIFF, and whether that is all: else LibRaw may know more."""
     if data[6:14] == b"HEAPCCDR":
         return _from_ciff(data), True
-    block = _exif_block(data)
+    block = exif_block(data)
     found = list(directories(block or b""))
     silent = not any(tag in directory for directory in found for tag in (_TIME, _F_NUMBER, _ISO))
     return _gathered(found), not (silent and (block is None or block is data))
@@ -142,7 +142,7 @@ def completed(exposure: Exposure, raw: Any) -> Exposure:
 # --------------------------------------------------------------------------------------- where EXIF lies
 
 
-def _exif_block(data: bytes) -> bytes | None:
+def exif_block(data: bytes) -> bytes | None:
     """The TIFF structure that holds a file's EXIF; empty where such a file has none, None if of another kind."""
     if data.startswith(b"\xff\xd8"):
         return _in_jpeg(data)

@@ -50,3 +50,22 @@ def test_metrics_say_what_they_take_which_way_is_better_and_what_variants_they_h
     assert "ssim/wang (color luma, downsample True)" in text
     assert "    range: 0.0 to any\n    better: higher\n" in text
     assert "luma_spread lower, delta_e2000 lower" in text
+
+
+def test_models_say_what_they_cost_and_how_far_they_see(run: Callable[..., Any]) -> None:
+    listed = run("models", "--json").document
+    for name, facts in listed.items():
+        assert facts["parameters"] == catalog.load("models", name).fact("PARAMETERS")
+        assert facts["takes"] in ("srgb", "linear")
+        assert facts["gives"] in ("srgb", "linear")
+        assert facts["macs_per_megapixel"] > 0
+        for field in ("field_of_view", "output_field_of_view"):
+            assert facts[field] == "whole image" or facts[field] > 0
+    assert listed["small_cnn"]["macs_per_megapixel"] == 1_000_000 * 9 * (3 * 16 + 16 * 16 + 16 * 3)
+    assert "    macs per megapixel: 3,168,000,000\n" in run("models").out
+
+
+@pytest.mark.parametrize("command", ["sources", "models"])
+def test_tables_of_the_readme_are_written(run: Callable[..., Any], command: catalog.Kind) -> None:
+    rows = run(command, "--markdown").out.splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == catalog.names(command)

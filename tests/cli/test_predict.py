@@ -25,8 +25,8 @@ def test_photographs_are_corrected_under_their_own_names(
 def test_a_data_sets_inputs_are_named_after_their_keys(run: Callable[..., Any], samples: Path, tmp_path: Path) -> None:
     told = run("predict", "baseline:gamma", "--dataset", samples, "--out", "out", "--json").document
     keys = [row["id"] for row in load_dataset(samples).rows("test")]
-    assert told == {"written": [f"out/{key}.png" for key in keys], "failed": {}}
-    assert {path.stem for path in (tmp_path / "out").iterdir()} == set(keys)
+    assert told == {"written": [f"out/{key}.png" for key in keys], "kept": [], "failed": {}}
+    assert {path.stem for path in (tmp_path / "out").iterdir()} == {*keys, "predictions"}
 
 
 def test_what_cannot_be_read_is_left_out_and_told(run: Callable[..., Any], photographs: Path, tmp_path: Path) -> None:
@@ -34,13 +34,13 @@ def test_what_cannot_be_read_is_left_out_and_told(run: Callable[..., Any], photo
     good = next((photographs / "class0").iterdir())
     words = ("predict", "baseline:identity", "broken\nname.jpg", good, "nowhere.jpg", "--out", "out")
     shown = run(*words, code=1)
-    assert shown.out == "out: 1 photographs corrected by identity\n"
+    assert shown.out == "out: 1 photograph corrected by identity\n"
     assert [line.partition(" cannot")[0] for line in shown.err.splitlines()] == [
         "left out: 'broken\\nname.jpg' is empty (0 bytes)",
         "left out: 'nowhere.jpg'",
     ]
     told = run(*words, "--json", code=1).document
-    assert told["written"] == [f"out/{good.stem}.png"]
+    assert (told["written"], told["kept"]) == ([], [f"out/{good.stem}.png"]), "it was there already"
     assert told["failed"].keys() == {"broken\nname.jpg", "nowhere.jpg"}
 
 
@@ -61,6 +61,9 @@ def test_training_targets_come_from_the_data_set_or_the_one_that_is_named(
         (("baseline:histogram_match", "a.jpg"), 4, "--training"),
         (("nothing.pt", "a.jpg"), 3, "no such file"),
         (("baseline:gamma", "a.jpg", "--set", "mid=x"), 2, "mid must be a number"),
+        (("baseline:gamma", "a.jpg", "--format", "exr"), 2, "gamma gives pictures, which is written as png or jpg"),
+        (("baseline:gamma", "--dataset", "SET", "--format", "jpg"), 2, "leave out --format"),
+        (("baseline:gamma", "a.jpg", "--on-error", "fail"), 3, "'a.jpg' cannot be opened"),
         (("baseline:gamma", "--dataset", "nowhere"), 4, "no data set in 'nowhere'"),
         (("baseline:gamma", "--dataset", "SET", "--split", "train"), 3, "has no split 'train': it has test"),
     ],
