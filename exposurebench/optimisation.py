@@ -21,7 +21,7 @@ from exposurebench.catalog import Entry
 from exposurebench.errors import RecipeError
 from exposurebench.processes import Place
 from exposurebench.recipe import draw
-from exposurebench.training_recipe import TABLES, TrainingRecipe
+from exposurebench.training_recipe import TrainingRecipe
 
 Batch = Mapping[str, torch.Tensor]
 Terms = dict[str, torch.Tensor]
@@ -58,8 +58,9 @@ class Learner:
 
     def together(self, synchronised: bool) -> contextlib.AbstractContextManager[None]:
         """Gradients are exchanged between processes, or kept for the next piece of the batch."""
-        alone = isinstance(self.call, DistributedDataParallel) and not synchronised
-        return self.call.no_sync() if alone else contextlib.nullcontext()
+        if isinstance(self.call, DistributedDataParallel) and not synchronised:
+            return self.call.no_sync()
+        return contextlib.nullcontext()
 
 
 @dataclass
@@ -117,7 +118,7 @@ def start(recipe: TrainingRecipe, place: Place) -> Training:
         RecipeError: the settings make no network.
         MissingError: pretrained weights that the loss looks through are not there.
     """
-    entry, device = recipe.entry, place.device
+    entry = recipe.entry
     torch.manual_seed(draw(recipe.seed, "weights"))
     frozen = _built(entry, "frozen", recipe.loss) if hasattr(entry.module, "frozen") else {}
     for module in frozen.values():
@@ -135,10 +136,9 @@ def start(recipe: TrainingRecipe, place: Place) -> Training:
         **{name: module for name, module in seen.items() if name in catalog.keywords(entry.module.loss)},
         **_taken(entry, "loss", recipe),
     )
+    run: Callable[..., Any] = _output
     if hasattr(entry.module, "forward"):
         run = functools.partial(entry.function("forward"), discriminator=seen["discriminator"])
-    else:
-        run = _output
     learner = _learner(network, run, recipe.learning_rate, recipe, place)
     average = {n: p.detach().clone() for n, p in network.named_parameters()} if recipe.average else {}
     return Training(recipe, place, learner, critic, loss, average)
@@ -217,10 +217,10 @@ def _taken(entry: Entry, function: str, recipe: TrainingRecipe) -> dict[str, Any
 def _prepared(network: nn.Module, recipe: TrainingRecipe, place: Place) -> nn.Module:
     """On the device, channels last, batch statistics over all processes, and its inside in the recipe's precision."""
     if place.world > 1 and place.device.type == "cuda":
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    network = network.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    network = network.to(place.device).to(memory_format=torch.channels_last)
     if recipe.precision == "bf16":
-        network.forward = _in_bf16(network.forward, place.device.type)  # type: ignore[method-assign]
+        network.forward = _in_bf16(network.forward, place.device.type)
     if recipe.compile:
         network.compile()
     return network

@@ -91,7 +91,9 @@ def held(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(f"another process trains in {str(folder)!r}: wait for it, or choose another --out") from error
+            raise InputError(
+                f"another process trains in {str(folder)!r}: wait for it, or choose another --out"
+            ) from error
         yield
     finally:
         os.close(handle)

@@ -184,10 +184,11 @@ class _Loop:
         plot_losses(self.log.rows, self.folder / "plots", steps_per_epoch=self.feed.steps_per_epoch)
         sides = self.feed.validation(SHOWN)
         if sides is not None:
-            shown = [sides["input"], prediction(self.training, sides["input"]), sides["target"]]
+            output, target = prediction(self.training, sides["input"]), sides["target"]
             if self.training.recipe.entry.fact("GIVES") != "srgb":
-                shown[1:] = [srgb_to_display(light.clamp(0, 1)) for light in shown[1:]]
-            validation_picture(*shown, self.folder / "validation" / f"step-{self.done:07d}.png")
+                output, target = (srgb_to_display(light.clamp(0, 1)) for light in (output, target))
+            path = self.folder / "validation" / f"step-{self.done:07d}.png"
+            validation_picture(sides["input"], output, target, path)
 
 
 def _opened(recipe: TrainingRecipe, data: Path) -> Dataset | None:

@@ -7,6 +7,7 @@ file, whose keyword-only parameters are their schema; ``[degrade]`` says how cle
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -181,9 +182,9 @@ def _tables(document: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
     return found
 
 
-def _schema(entry: Entry, functions: Sequence[str]) -> dict[str, Any]:
+def _schema(entry: Entry, functions: Sequence[str]) -> dict[str, inspect.Parameter]:
     """The annotation and default of every setting that a model's functions take; networks are handed in by the loop."""
-    schema = {}
+    schema: dict[str, inspect.Parameter] = {}
     for function in functions:
         if hasattr(entry.module, function):
             for name, parameter in catalog.keywords(getattr(entry.module, function)).items():
@@ -194,7 +195,7 @@ def _schema(entry: Entry, functions: Sequence[str]) -> dict[str, Any]:
 
 
 def _settings(
-    entry: Entry, table: str, given: Mapping[str, Any], schema: Mapping[str, Any], mistakes: list[str]
+    entry: Entry, table: str, given: Mapping[str, Any], schema: Mapping[str, inspect.Parameter], mistakes: list[str]
 ) -> dict[str, Any]:
     """Every setting of a table, the model's own defaults among them."""
     if given and not schema:
@@ -227,10 +228,7 @@ def _out_of_range(recipe: TrainingRecipe) -> list[str]:
         if value is not None and not 0 < value < math.inf:
             mistakes.append(f"{name} must be positive and finite, not {value}")
     later = [tuple(pair) for pair in recipe.schedule]
-    if (
-        not all(len(pair) == 2 and pair[0] >= 0 and 0 < pair[1] < math.inf for pair in later)
-        or sorted(later) != later
-    ):
+    if not all(len(pair) == 2 and pair[0] >= 0 and 0 < pair[1] < math.inf for pair in later) or sorted(later) != later:
         mistakes.append(f"schedule must be pairs [from, learning rate] in order, not {recipe.schedule!r}")
     if len(recipe.betas) != 2 or not all(0 <= beta < 1 for beta in recipe.betas):
         mistakes.append(f"betas must be two numbers in [0, 1), not {recipe.betas!r}")

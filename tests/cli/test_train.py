@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ import pytest
 
 from exposurebench.checkpoint import load_checkpoint
 
-QUICK = ("--set", "steps=2", "--set", "patch=16", "--set", "width=2")
+QUICK = ("--set", "steps=2", "--set", "patch=16", "--set", "network.width=2")
 
 
 def test_a_recipe_and_its_settings_end_in_a_checkpoint(
     run: Callable[..., Any], trainable: Path, tmp_path: Path
 ) -> None:
     shown = run("train", "small_cnn", "--data", trainable, "--out", "run", *QUICK)
-    assert shown.out.startswith("run/model.pt: trained; now run exposurebench eval run/model.pt --dataset ")
+    assert re.match(
+        r"run/model\.pt: trained, [\d.]+ images/s, [\d.]+% of the time waiting for data; now run exposure", shown.out
+    )
     assert shown.err == ""
     assert len(pd.read_csv(tmp_path / "run" / "log.csv")) == 2
     checkpoint = load_checkpoint(tmp_path / "run" / "model.pt")
@@ -29,7 +32,9 @@ def test_a_recipe_and_its_settings_end_in_a_checkpoint(
 def test_a_recipe_of_ones_own_and_json(run: Callable[..., Any], trainable: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('model = "small_cnn"\nsteps = 1\npatch = 16\n')
     told = run("train", "mine.toml", "--data", trainable, "--out", "run", "--json")
-    assert told.document == {"checkpoint": "run/model.pt"}
+    assert told.document["checkpoint"] == "run/model.pt"
+    assert (told.document["steps"], told.document["made"]) == (1, 1)
+    assert set(told.document["losses"]) == {"step", "l1"}
     assert told.err == ""
 
 
@@ -41,14 +46,20 @@ def test_a_recipe_of_ones_own_and_json(run: Callable[..., Any], trainable: Path,
         (("small_cnn", "--set", "model=smallcnn"), 2, "unknown model 'smallcnn'; did you mean 'small_cnn'?"),
         (("small_cnn", "--set", "stepps=3"), 2, "unknown key 'stepps'; did you mean 'steps'?"),
         (("small_cnn", "--set", "steps=many"), 2, "steps must be a whole number, not 'many'"),
-        (("small_cnn", "--set", "steps=0"), 2, "must be positive"),
-        (("small_cnn", "--set", "learning_rate=nan"), 2, "must be positive"),
-        (("small_cnn", "--set", "learning_rate=inf"), 2, "must be positive"),
+        (("small_cnn", "--set", "steps=0"), 2, "steps must be at least 1, not 0"),
+        (("small_cnn", "--set", "width=4"), 2, "width is a setting of [network]: write network.width"),
+        (("small_cnn", "--set", "epochs=2"), 2, "give steps or epochs, one of the two"),
+        (("small_cnn", "--set", "learning_rate=nan"), 2, "learning_rate must be positive"),
+        (("small_cnn", "--set", "learning_rate=inf"), 2, "learning_rate must be positive"),
         (("small_cnn", "--set", "schema=2"), 2, "schema 2 is newer"),
-        (("small_cnn", "--set", "width=0"), 2, "width"),
+        (("small_cnn", "--set", "network.width=0"), 2, "width"),
         (("small_cnn", "--device", "foo"), 2, "no device is called 'foo'"),
-        (("small_cnn", "--set", "patch=500"), 3, "smaller than a patch: lower patch"),
-        (("small_cnn", *QUICK, "--set", "steps=9", "--set", "learning_rate=1e30"), 6, "lower learning_rate"),
+        (("small_cnn", "--set", "patch=500"), 3, "smaller than a patch of 500: lower patch"),
+        (
+            ("small_cnn", *QUICK, "--set", "steps=9", "--set", "learning_rate=1e30"),
+            6,
+            "nothing was saved: train in another folder with a lower learning_rate (1e+30)",
+        ),
     ],
 )
 def test_mistakes_end_in_one_line_and_leave_nothing(
