@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from exposurebench import catalog
 from exposurebench.catalog import Entry
-from exposurebench.errors import RecipeError
+from exposurebench.errors import MissingError, RecipeError
 from exposurebench.processes import Place
 from exposurebench.recipe import draw
 from exposurebench.training_recipe import TrainingRecipe
@@ -73,6 +73,8 @@ class Training:
         learner: the network's side.
         critic: the discriminator's, if the model has one and its weight is not 0.
         loss: the model's loss with its settings and the networks it looks through.
+        settings: what describes the network in its checkpoint.
+        note: what is to be told of its beginning; empty where all is as the paper has it.
         average: the exponential average of the network's parameters, by name; empty without one.
     """
 
@@ -81,6 +83,8 @@ class Training:
     learner: Learner
     critic: Learner | None
     loss: Callable[..., Terms]
+    settings: Mapping[str, Any]
+    note: str = ""
     average: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -95,10 +99,19 @@ class Training:
             for name, side in sides.items()
             if side
         }
-        return {**held, "average": self.average}
+        return {**held, "average": self.average, "settings": dict(self.settings)}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; the weights and optimisers must be this recipe's."""
+        """Go on from a state of this recipe.
+
+        Raises:
+            MissingError: it began with pretrained weights that are no longer there, or the other way round.
+        """
+        if state["settings"] != dict(self.settings):
+            raise MissingError(
+                f"the training began with {_spelled(state['settings'], self.settings)}, and now it would with "
+                f"{_spelled(self.settings, state['settings'])}: bring back the pretrained weights, or choose another --out"
+            )
         for name, side in (("network", self.learner), ("discriminator", self.critic)):
             if side:
                 side.network.load_state_dict(state[name]["weights"])
@@ -123,7 +136,13 @@ def start(recipe: TrainingRecipe, place: Place) -> Training:
     frozen = _built(entry, "frozen", recipe.loss) if hasattr(entry.module, "frozen") else {}
     for module in frozen.values():
         _prepared(module.requires_grad_(False).eval(), recipe, place)
-    network = _prepared(_built(entry, "network", recipe.network), recipe, place)
+    network = _built(entry, "network", recipe.network)
+    settings = {name: value for name, value in recipe.network.items() if name in entry.parameters()}
+    note = ""
+    if settings.get("pretrained", "none") != "none":
+        changed, note = _built(entry, "start", recipe.network, network)
+        settings |= changed
+    network = _prepared(network, recipe, place)
     critic = None
     if hasattr(entry.module, "discriminator") and recipe.loss.get("adversarial", 1) != 0:
         judge = _prepared(_built(entry, "discriminator", recipe.discriminator), recipe, place)
@@ -141,7 +160,7 @@ def start(recipe: TrainingRecipe, place: Place) -> Training:
         run = functools.partial(entry.function("forward"), discriminator=seen["discriminator"])
     learner = _learner(network, run, recipe.learning_rate, recipe, place)
     average = {n: p.detach().clone() for n, p in network.named_parameters()} if recipe.average else {}
-    return Training(recipe, place, learner, critic, loss, average)
+    return Training(recipe, place, learner, critic, loss, settings, note, average)
 
 
 def step(training: Training, batch: Batch, number: int, decline: float = 1.0) -> Terms:
@@ -202,10 +221,14 @@ def _output(network: nn.Module, batch: Batch) -> Any:
     return network(batch["input"])
 
 
-def _built(entry: Entry, function: str, settings: Mapping[str, Any]) -> Any:
+def _spelled(settings: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if other.get(name) != value)
+
+
+def _built(entry: Entry, function: str, settings: Mapping[str, Any], *arguments: Any) -> Any:
     taken = {n: value for n, value in settings.items() if n in catalog.keywords(getattr(entry.module, function))}
     try:
-        return entry.function(function)(**taken)
+        return entry.function(function)(*arguments, **taken)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"the settings of {entry.name} cannot be used: {error}") from error
 

@@ -110,10 +110,9 @@ def save(folder: Path, now: Saved, training: Training) -> None:
     """
     recipe = training.recipe
     write_text(folder / "log.csv", now.log.text, durable=True)
-    described = {**recipe.document(), DONE: now.step}
-    save_checkpoint(
-        folder / "model.pt", Checkpoint(recipe.model, recipe.network, training.weights(), described, now.about)
-    )
+    described = {**recipe.document(), DONE: now.step, **({"note": training.note} if training.note else {})}
+    made = Checkpoint(recipe.model, training.settings, training.weights(), described, now.about)
+    save_checkpoint(folder / "model.pt", made)
     facts = {"recipe": recipe.document(), "dataset": dict(now.about), "step": now.step, "state": dict(now.state)}
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "schema": SCHEMA, **facts}, buffer)
@@ -150,7 +149,8 @@ def _refuse_foreign(model: Path, recipe: TrainingRecipe) -> None:
     """Leave a checkpoint alone that this training did not begin: one without a state can be of a first save only."""
     if model.exists():
         try:
-            known = {name: value for name, value in load_checkpoint(model).recipe.items() if name != DONE}
+            stored = load_checkpoint(model).recipe
+            known = {name: value for name, value in stored.items() if name not in (DONE, "note")}
             ours = not differences(recipe.document(), known)
         except ExposureBenchError:
             ours = False

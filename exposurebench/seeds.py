@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +30,7 @@ def train_seeds(
     seeds: int = 5,
     device: str = "auto",
     on_progress: Progress | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
     """Train with the recipe's seed and those after it, each in a folder ``seed-N``, and compare the trainings.
 
@@ -40,6 +41,7 @@ def train_seeds(
         seeds: how many.
         device: see :func:`exposurebench.train.train`.
         on_progress: the same.
+        on_note: the same.
 
     Returns:
         A row for each metric on the val split and each term of the loss (its mean over the last 100 steps): the mean
@@ -53,9 +55,10 @@ def train_seeds(
     with joined(device) as place:
         for seed in range(recipe.seed, recipe.seed + seeds):
             folder = out / f"seed-{seed}"
-            train(dataclasses.replace(recipe, seed=seed), data, folder, device=device, on_progress=on_progress)
+            each = dataclasses.replace(recipe, seed=seed)
+            train(each, data, folder, device=device, on_progress=on_progress, on_note=on_note)
             if place.rank == 0:
-                found[folder.name] = {**_scores(Path(data), folder, str(place.device)), **_final(folder)}
+                found[folder.name] = {**_scores(recipe, Path(data), folder, str(place.device)), **_final(folder)}
             place.wait()
     if not found:  # not the first process
         return pd.DataFrame()
@@ -72,9 +75,11 @@ def _final(folder: Path) -> dict[str, float]:
     return {name: float(rows[name].mean()) for name in rows.columns if name != "step"}
 
 
-def _scores(data: Path, folder: Path, device: str) -> dict[str, float]:
-    """The checkpoint's mean scores on the val split, if there is one."""
+def _scores(recipe: TrainingRecipe, data: Path, folder: Path, device: str) -> dict[str, float]:
+    """The checkpoint's mean scores on the val split, if there is one that it can be scored on."""
     if not (data / "dataset.json").is_file() or "val" not in (dataset := load_dataset(data)).splits:
+        return {}
+    if recipe.entry.fact("GIVES") != dataset.gives:
         return {}
     metrics = METRICS if dataset.gives == "srgb" else ()
     summary = evaluate(str(folder / "model.pt"), data, split="val", metrics=metrics, device=device).summary

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from exposurebench.color import srgb_to_display
-from exposurebench.dataset import MARKERS, Dataset, load_dataset
+from exposurebench.dataset import MARKERS, SIDES, Dataset, load_dataset, sides_of
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
 from exposurebench.feed import Feed, open_feed
 from exposurebench.optimisation import Training, prediction, start, step
@@ -64,6 +64,7 @@ def train(
     *,
     device: str = "auto",
     on_progress: Progress | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Trained:
     """Train a model, or go on training it.
 
@@ -74,6 +75,7 @@ def train(
         out: the run's folder; see :mod:`exposurebench.run`.
         device: ``auto``, ``cpu``, ``cuda``, ...
         on_progress: told of the steps done, the steps there are, and the last losses; in the first process only.
+        on_note: told what is not as the paper has it, such as pretrained weights that are missing; likewise.
 
     Raises:
         InputError: the data set has nothing that this model can be trained on; another process trains in ``out``.
@@ -87,23 +89,25 @@ def train(
         if recipe.batch % (place.world * recipe.accumulate):
             pieces = f"{place.world} processes" + (f" x {recipe.accumulate} pieces" if recipe.accumulate > 1 else "")
             raise RecipeError(f"batch ({recipe.batch}) must be a multiple of {pieces}")
-        with _memory(recipe, place), _fed(recipe, Path(data), place) as feed:
+        with _memory(recipe, place), _fed(recipe, Path(data), dataset, place) as feed:
             before = saved(folder, recipe, dataset.pixels if dataset else "")
             if before.step == recipe.total(feed.steps_per_epoch):
                 return Trained(folder / "model.pt", before.step, 0, before.log.rows[-1], 0.0, 0.0)
             training = start(recipe, place)
             if before.step:
                 training.load(before.state)
-            return _Loop(training, feed, folder, before, on_progress).run()
+            if training.note and on_note and place.rank == 0:
+                on_note(training.note)
+            return _Loop(training, feed, folder, before, dataset.gives if dataset else "srgb", on_progress).run()
 
 
 class _Loop:
     """One training from where it stands to its end."""
 
     def __init__(
-        self, training: Training, feed: Feed, folder: Path, before: Saved, on_progress: Progress | None
+        self, training: Training, feed: Feed, folder: Path, before: Saved, gives: str, on_progress: Progress | None
     ) -> None:
-        self.training, self.feed, self.folder = training, feed, folder
+        self.training, self.feed, self.folder, self.gives = training, feed, folder, gives
         self.done, self.log, self.about = before.step, before.log, before.about
         self.first = training.place.rank == 0
         self.on_progress = on_progress if self.first else None
@@ -119,7 +123,7 @@ class _Loop:
             while self.done < self.total:
                 batch = self.feed.batch(self.done)
                 decline = recipe.decline(self.done, self.feed.steps_per_epoch)
-                self.pending.append((self.done, step(self.training, batch, self.done, decline)))
+                self.pending.append((self.done, self._step(batch, decline)))
                 self.done += 1
                 stop = stopped()
                 keep = stop or self._due(recipe.save_every)
@@ -137,6 +141,19 @@ class _Loop:
         made, spent = self.done - began, time.perf_counter() - begun
         speed = made * recipe.batch / spent
         return Trained(self.folder / "model.pt", self.done, made, self.log.rows[-1], speed, self.feed.waited / spent)
+
+    def _step(self, batch: Mapping[str, torch.Tensor], decline: float) -> dict[str, torch.Tensor]:
+        try:
+            return step(self.training, batch, self.done, decline)
+        except KeyError as error:
+            if error.args[0] not in SIDES or error.args[0] in batch:
+                raise
+            raise InputError(
+                f"{self.training.recipe.model} is trained with {error.args[0]} images, and the data have only "
+                f"{', '.join(batch)}: build a data set that has them, such as make-dataset --pair triplet"
+            ) from error
+        except ValueError as error:  # settings that do not go together, which only the model knows
+            raise RecipeError(f"{self.training.recipe.model} cannot be trained so: {error}") from error
 
     def _due(self, every: int) -> bool:
         return self.done % every == 0 or self.done == self.total
@@ -186,7 +203,9 @@ class _Loop:
         if sides is not None:
             output, target = prediction(self.training, sides["input"]), sides["target"]
             if self.training.recipe.entry.fact("GIVES") != "srgb":
-                output, target = (srgb_to_display(light.clamp(0, 1)) for light in (output, target))
+                output = srgb_to_display(output.clamp(0, 1))
+            if self.gives != "srgb":
+                target = srgb_to_display(target.clamp(0, 1))
             path = self.folder / "validation" / f"step-{self.done:07d}.png"
             validation_picture(sides["input"], output, target, path)
 
@@ -202,10 +221,12 @@ def _opened(recipe: TrainingRecipe, data: Path) -> Dataset | None:
         )
     dataset, entry = load_dataset(data), recipe.entry
     linear = "train" in dataset.splits and "input_exr" in dataset.rows("train")[0]
-    found = (("inputs", "TAKES", "linear" if linear else "srgb"), ("targets", "GIVES", dataset.gives))
-    for side, fact, theirs in found:
+    for side, fact, theirs in (
+        ("inputs", "TAKES", "linear" if linear else "srgb"),
+        ("targets", "GIVES", "linear" if dataset.gives == "nits" else dataset.gives),
+    ):
         ours = entry.fact(fact)
-        if ours != theirs and (ours, theirs) != ("linear", "nits"):
+        if theirs not in (ours, getattr(entry.module, fact)):  # a variant that gives a part is trained like the whole
             raise InputError(
                 f"{recipe.model} is trained on {ours} {side}, and those of {dataset.name} are {theirs}: choose another "
                 "data set or model (exposurebench models)"
@@ -213,7 +234,10 @@ def _opened(recipe: TrainingRecipe, data: Path) -> Dataset | None:
     return dataset
 
 
-def _fed(recipe: TrainingRecipe, data: Path, place: Place) -> Feed:
+def _fed(recipe: TrainingRecipe, data: Path, dataset: Dataset | None, place: Place) -> Feed:
+    sides = ["input", "target"]
+    if dataset and "train" in dataset.splits and not recipe.degrade:
+        sides += [side for side in sides_of(dataset.rows("train")[0]) if side == "radiance"]
     return open_feed(
         data,
         batch=recipe.batch,
@@ -224,7 +248,7 @@ def _fed(recipe: TrainingRecipe, data: Path, place: Place) -> Feed:
         device=place.device,
         rank=place.rank,
         world=place.world,
-        sides=getattr(recipe.entry.module, "SIDES", ("input", "target")),
+        sides=tuple(sides),
     )
 
 

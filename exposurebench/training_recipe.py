@@ -21,7 +21,7 @@ from exposurebench.errors import RecipeError, unknown_name
 from exposurebench.recipe import SCHEMA, fill, fitted
 
 TABLES: dict[str, tuple[str, ...]] = {
-    "network": ("network",),
+    "network": ("network", "start"),
     "discriminator": ("discriminator",),
     "loss": ("loss", "discriminator_loss", "frozen"),
 }

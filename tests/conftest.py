@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -65,6 +66,26 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
     from exposurebench import catalog
 
     yield Register(monkeypatch)
+    catalog.load.cache_clear()
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Puts the adversarial model of ``toy_gan.py`` into the catalog for one test, with functions or facts replaced."""
+    from exposurebench import catalog
+
+    spec = importlib.util.spec_from_file_location("toy_gan", ROOT / "tests" / "toy_gan.py")
+    toy_gan = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(toy_gan)
+
+    def put(**changes: Any) -> None:
+        made = toy_gan.module(**changes)
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+        monkeypatch.setitem(catalog.facts("models"), toy_gan.NAME, toy_gan.FACTS)
+        catalog.load.cache_clear()
+
+    put()
+    yield put
     catalog.load.cache_clear()
 
 

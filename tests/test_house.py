@@ -404,7 +404,8 @@ def check_training_recipe(document: dict[str, Any]) -> None:
     from exposurebench.training_recipe import training_recipe
 
     recipe = training_recipe(document)
-    network = catalog.load("models", recipe.model).function()(**recipe.network)
+    settings = {name: value for name, value in recipe.network.items() if name in recipe.entry.parameters()}
+    network = recipe.entry.function()(**settings)
     assert list(network.parameters()), "its settings make a network"
 
 

@@ -50,10 +50,13 @@ def train(
             bar.set_postfix({**shown, "images/s": f"{rate * resolved.batch:.1f}"}, refresh=False)
             bar.update(done - bar.n)
 
+        def note(text: str) -> None:
+            bar.write(f"note: {text}", file=sys.stderr)
+
         if seeds:
-            spread = train_seeds(resolved, data, out, seeds=seeds, device=device, on_progress=show)
+            spread = train_seeds(resolved, data, out, seeds=seeds, device=device, on_progress=show, on_note=note)
         else:
-            trained = run(resolved, data, out, device=device, on_progress=show)
+            trained = run(resolved, data, out, device=device, on_progress=show, on_note=note)
     if others:
         return
     if seeds:
