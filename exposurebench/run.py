@@ -4,6 +4,7 @@
 RUN/log.csv    a row a step: the terms of the losses, those of the discriminator too
 RUN/model.pt   the checkpoint to predict with
 RUN/state.pt   weights, optimisers, average and step; written last, so what it says has been done is there
+RUN/plots/  RUN/validation/step-N.png  RUN/samples.png    pictures of the losses and of photographs
 ```
 """
 

@@ -24,6 +24,7 @@ from exposurebench.color import srgb_to_display
 from exposurebench.dataset import MARKERS, SIDES, Dataset, load_dataset, sides_of
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
 from exposurebench.feed import Feed, open_feed
+from exposurebench.method import open_method
 from exposurebench.optimisation import Training, prediction, start, step
 from exposurebench.processes import Place, joined
 from exposurebench.run import Saved, held, save, saved
@@ -31,6 +32,10 @@ from exposurebench.training_recipe import TrainingRecipe
 
 SHOWN = 4
 """Photographs in a validation picture."""
+SPACED = 250
+"""Steps that lie between two pictures, at least, unless a recipe says how many; always whole epochs."""
+LARGEST_PX = 1 << 21
+"""Pixels of a photograph on the sample sheet: larger ones would need more memory than the training did."""
 LOOK_S = 0.5
 """Seconds between two looks at the losses: each look waits for the device."""
 Progress = Callable[[int, int, Mapping[str, float]], None]
@@ -98,7 +103,11 @@ def train(
                 training.load(before.state)
             if training.note and on_note and place.rank == 0:
                 on_note(training.note)
-            return _Loop(training, feed, folder, before, dataset.gives if dataset else "srgb", on_progress).run()
+            trained = _Loop(training, feed, folder, before, dataset.gives if dataset else "srgb", on_progress).run()
+            if dataset and place.rank == 0:
+                _sheet(recipe, dataset, trained.checkpoint, place)
+            place.wait()
+            return trained
 
 
 class _Loop:
@@ -117,17 +126,18 @@ class _Loop:
 
     def run(self) -> Trained:
         recipe, began, begun = self.training.recipe, self.done, time.perf_counter()
-        looked = begun
+        looked, epoch = begun, self.feed.steps_per_epoch
+        pictured = recipe.picture_every or epoch * -(-SPACED // epoch)
         self._tell()
         with _interruptible() as stopped, _board(recipe, self.folder, began, self.first) as self.board:
             while self.done < self.total:
                 batch = self.feed.batch(self.done)
-                decline = recipe.decline(self.done, self.feed.steps_per_epoch)
+                decline = recipe.decline(self.done, epoch)
                 self.pending.append((self.done, self._step(batch, decline)))
                 self.done += 1
                 stop = stopped()
                 keep = stop or self._due(recipe.save_every)
-                picture = self._due(recipe.picture_every or self.feed.steps_per_epoch)
+                picture = self._due(pictured)
                 if keep or picture or time.perf_counter() - looked > LOOK_S:
                     self._look()
                     looked = time.perf_counter()
@@ -137,7 +147,6 @@ class _Loop:
                     raise KeyboardInterrupt
                 if picture and self.first:
                     self._picture()
-        self.training.place.wait()
         made, spent = self.done - began, time.perf_counter() - begun
         speed = made * recipe.batch / spent
         return Trained(self.folder / "model.pt", self.done, made, self.log.rows[-1], speed, self.feed.waited / spent)
@@ -201,13 +210,11 @@ class _Loop:
         plot_losses(self.log.rows, self.folder / "plots", steps_per_epoch=self.feed.steps_per_epoch)
         sides = self.feed.validation(SHOWN)
         if sides is not None:
-            output, target = prediction(self.training, sides["input"]), sides["target"]
-            if self.training.recipe.entry.fact("GIVES") != "srgb":
+            output = prediction(self.training, sides["input"])
+            if self.gives == "srgb" != self.training.recipe.entry.fact("GIVES"):  # a variant that stops at the light
                 output = srgb_to_display(output.clamp(0, 1))
-            if self.gives != "srgb":
-                target = srgb_to_display(target.clamp(0, 1))
             path = self.folder / "validation" / f"step-{self.done:07d}.png"
-            validation_picture(sides["input"], output, target, path)
+            validation_picture(sides["input"], output, sides["target"], path, gives=self.gives)
 
 
 def _opened(recipe: TrainingRecipe, data: Path) -> Dataset | None:
@@ -250,6 +257,18 @@ def _fed(recipe: TrainingRecipe, data: Path, dataset: Dataset | None, place: Pla
         world=place.world,
         sides=tuple(sides),
     )
+
+
+def _sheet(recipe: TrainingRecipe, dataset: Dataset, checkpoint: Path, place: Place) -> None:
+    """What the finished checkpoint makes of photographs that it was not trained on, as whole pictures."""
+    from exposurebench.report.training import sample_sheet
+
+    held_out = next((split for split in ("val", "test") if split in dataset.splits), "")
+    if not held_out or recipe.entry.fact("GIVES") != dataset.gives:
+        return
+    if max(int(row["width"]) * int(row["height"]) for row in dataset.rows(held_out)) <= LARGEST_PX:
+        method = open_method(str(checkpoint), device=str(place.device))
+        sample_sheet(method, dataset, checkpoint.parent / "samples.png", split=held_out)
 
 
 @contextlib.contextmanager

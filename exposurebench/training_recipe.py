@@ -54,7 +54,8 @@ class TrainingRecipe:
         seed: of the weights, the batches, the crops and the noise.
         augment: a name of :mod:`exposurebench.augmentation`, drawn anew for each batch; empty for none.
         save_every: steps between two saves.
-        picture_every: steps between two plots and validation pictures; 0 for one each epoch.
+        picture_every: steps between two plots and validation pictures; 0 for one each epoch, or, where epochs are
+            shorter than 250 steps, each so many epochs as make 250.
         tensorboard: write the losses for TensorBoard too.
         network: settings of the model's ``network``.
         discriminator: settings of its ``discriminator``.

@@ -145,6 +145,16 @@ def trainable(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def with_val(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six photographs of 64 pixels, light clipped at tau 0.5, cut into train and val."""
+    from exposurebench.make_dataset import make_dataset
+    from exposurebench.recipe import dataset_recipe
+
+    settings = {"source": "samples", "tau": 0.5, "size": 64, "well_exposed": 1, "split": "train=0.5,val=0.5", "seed": 1}
+    return make_dataset(dataset_recipe(settings), tmp_path_factory.mktemp("val") / "set", card=False).dataset.folder
+
+
+@pytest.fixture(scope="session")
 def write_photographs() -> Callable[..., Path]:
     """Writes so many photographs, all alike in size but for a few rows, into class folders; gives the folder."""
     import cv2

@@ -189,7 +189,10 @@ def test_an_output_of_several_tensors(toy: Toy) -> None:
         return {"stages": (image, image * 0.5)}
 
     def loss(output: Any, batch: Any) -> dict[str, torch.Tensor]:
-        return {"first": (output["stages"][0] - batch["target"]).abs().mean(), "second": output["stages"][1].abs().mean()}
+        return {
+            "first": (output["stages"][0] - batch["target"]).abs().mean(),
+            "second": output["stages"][1].abs().mean(),
+        }
 
     def discriminator_loss(discriminator: nn.Module, output: Any, batch: Any) -> dict[str, torch.Tensor]:
         assert not output["stages"][0].requires_grad
@@ -246,6 +249,7 @@ def test_missing_weights_that_the_loss_needs_pass_through(toy: Toy) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the compiler, about itself
 def test_compiled_networks_learn_the_same(toy: Toy) -> None:
     plain, compiled = (made(compile=value) for value in (False, True))
     for number in range(2):

@@ -53,7 +53,12 @@ def test_a_setting_of_the_command_line_wins_over_the_table() -> None:
 
 def test_every_mistake_is_in_the_one_line() -> None:
     wrong = document(
-        stepps=3, width=2, batch="many", network={"widht": 4}, loss={"adversaril": 1, "perceptual": "no"}, discriminator=5
+        stepps=3,
+        width=2,
+        batch="many",
+        network={"widht": 4},
+        loss={"adversaril": 1, "perceptual": "no"},
+        discriminator=5,
     )
     with pytest.raises(RecipeError) as caught:
         training_recipe(wrong)
