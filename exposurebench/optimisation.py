@@ -164,7 +164,10 @@ def start(recipe: TrainingRecipe, place: Place) -> Training:
 
 
 def step(training: Training, batch: Batch, number: int, decline: float = 1.0) -> Terms:
-    """One step of the discriminator, if there is one, and one of the network; the output is computed once.
+    """One step of the discriminator, if there is one, and then one of the network.
+
+    The output is computed once; of a batch in pieces that a discriminator judges twice, since its step must have seen
+    all of them before the network's sees the first. Both give the same.
 
     Args:
         training: what is trained; changed.
@@ -176,35 +179,53 @@ def step(training: Training, batch: Batch, number: int, decline: float = 1.0) ->
         The terms of the losses by name, means over the batch of all processes, on the device; those of the
         discriminator begin with ``discriminator_``.
     """
-    recipe, place, critic = training.recipe, training.place, training.critic
-    torch.manual_seed(draw(recipe.seed, "step", str(number), str(place.rank)))
+    recipe, learner = training.recipe, training.learner
     pieces = _pieces(batch, recipe.accumulate)
-    found: list[Terms] = []
+    found: list[Terms] = [{} for _ in pieces]
+    output = None
+    if training.critic:
+        if len(pieces) == 1:
+            output = _made(training, pieces, 0, number)
+        verdicts = _judged(training, training.critic, pieces, output, number)
+        training.critic.step(decline, recipe.clip)
+        found = [{f"discriminator_{n.removeprefix('discriminator_')}": t for n, t in v.items()} for v in verdicts]
     for index, piece in enumerate(pieces):
-        last = index == len(pieces) - 1
-        terms: Terms = {}
-        with training.learner.together(last):
-            output = training.learner.call(piece)
-            if critic:
-                critic.network.requires_grad_(True)
-                with critic.together(last):
-                    verdict = critic.call(_detached(output), piece)
-                    _backward(verdict, len(pieces))
-                critic.network.requires_grad_(False)
-                terms = {f"discriminator_{name.removeprefix('discriminator_')}": t for name, t in verdict.items()}
-                if last:
-                    critic.step(decline, recipe.clip)
-            own = training.loss(output, piece)
-            _backward(own, len(pieces))
-        found.append({**own, **terms})
-    training.learner.step(decline, recipe.clip)
+        with learner.together(index == len(pieces) - 1):
+            terms = training.loss(_made(training, pieces, index, number) if output is None else output, piece)
+            _backward(terms, len(pieces))
+        found[index] = {**terms, **found[index]}
+    learner.step(decline, recipe.clip)
     if training.average:
-        parameters = dict(training.learner.network.named_parameters())
-        torch._foreach_lerp_(
-            list(training.average.values()), [parameters[n].detach() for n in training.average], 1 - recipe.average
-        )
+        now = dict(learner.network.named_parameters())
+        ours, theirs = list(training.average.values()), [now[name].detach() for name in training.average]
+        torch._foreach_lerp_(ours, theirs, 1 - recipe.average)
     values = torch.stack([torch.stack([t.detach().float() for t in terms.values()]) for terms in found]).mean(0)
-    return dict(zip(found[0], place.mean(values), strict=True))
+    return dict(zip(found[0], training.place.mean(values), strict=True))
+
+
+def _made(training: Training, pieces: Sequence[Batch], index: int, number: int) -> Any:
+    """The network's output for a piece of a batch, with noise that follows from the step and the piece."""
+    torch.manual_seed(draw(training.recipe.seed, "step", str(number), str(training.place.rank), str(index)))
+    return training.learner.call(pieces[index])
+
+
+def _judged(training: Training, critic: Learner, pieces: Sequence[Batch], output: Any, number: int) -> list[Terms]:
+    """The discriminator's terms of every piece, and its gradient; ``output`` is that of a batch in one piece."""
+    critic.network.requires_grad_(True)
+    buffers = dict(training.learner.network.named_buffers())
+    before = {} if len(pieces) == 1 else {name: buffer.clone() for name, buffer in buffers.items()}
+    verdicts = []
+    for index, piece in enumerate(pieces):
+        if len(pieces) > 1:
+            with torch.no_grad():
+                output = _made(training, pieces, index, number)
+        with critic.together(index == len(pieces) - 1):
+            verdicts.append(critic.call(_mapped(output, torch.Tensor.detach), piece))
+            _backward(verdicts[-1], len(pieces))
+    for name, buffer in before.items():  # running statistics count a batch once
+        buffers[name].copy_(buffer)
+    critic.network.requires_grad_(False)
+    return verdicts
 
 
 def prediction(training: Training, images: torch.Tensor) -> torch.Tensor:
@@ -284,10 +305,6 @@ def _pieces(batch: Batch, count: int) -> list[Batch]:
 
 def _backward(terms: Terms, pieces: int) -> None:
     (torch.stack(list(terms.values())).sum() / pieces).backward()  # type: ignore[no-untyped-call]
-
-
-def _detached(output: Any) -> Any:
-    return _mapped(output, torch.Tensor.detach)
 
 
 def _mapped(value: Any, function: Callable[[torch.Tensor], torch.Tensor]) -> Any:

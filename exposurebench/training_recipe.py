@@ -40,8 +40,8 @@ class TrainingRecipe:
         epochs: passes over the train split.
         batch: pairs in a step, over all processes.
         patch: side of the square crops in pixels; 0 for whole images.
-        accumulate: into how many pieces a batch is cut, one after another, to need less memory. Every piece but
-            the last passes the discriminator as it was before the step.
+        accumulate: into how many pieces a batch is cut, one after another, to need less memory; without batch norm
+            the result is that of the whole batch.
         learning_rate: of Adam.
         discriminator_learning_rate: of the discriminator's Adam; by default the same.
         schedule: ``[[from, rate], ...]``: later learning rates, from an epoch on, or from a step on where the recipe

@@ -89,6 +89,17 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     catalog.load.cache_clear()
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """Pictures are not drawn, but noted."""
+    from exposurebench.report import training
+
+    noted: list[tuple[str, Any]] = []
+    for name in ("plot_losses", "validation_picture", "sample_sheet"):
+        monkeypatch.setattr(training, name, lambda *given, name=name, **more: noted.append((name, (given, more))))
+    return noted
+
+
 @pytest.fixture(scope="session")
 def inception_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A torch cache with weights of both Inceptions: seeded random ones, under the names of the real files."""

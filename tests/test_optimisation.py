@@ -71,31 +71,30 @@ def test_it_does_what_the_plainest_loop_does(toy: Toy, clip: float) -> None:
     assert close(training.critic.network, judge)
 
 
-def test_a_batch_in_pieces_is_the_whole_batch(toy: Toy) -> None:
-    whole, pieces = (made(**{"loss.adversarial": 0, "accumulate": n}) for n in (1, 4))
+@pytest.mark.parametrize("adversarial", [0.0, 3.0])
+def test_a_batch_in_pieces_is_the_whole_batch(toy: Toy, adversarial: float) -> None:
+    whole, pieces = (made(**{"loss.adversarial": adversarial, "accumulate": n}) for n in (1, 4))
     for number in range(3):
         ours, theirs = (step(training, batch(number), number) for training in (whole, pieces))
+        assert list(ours) == list(theirs)
         assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in ours)
     assert close(whole.learner.network, pieces.learner.network, 1e-5)
+    assert not adversarial or close(whole.critic.network, pieces.critic.network, 1e-5)
 
 
-def test_pieces_before_the_last_see_the_discriminator_as_it_was(toy: Toy) -> None:
+def test_running_statistics_count_every_piece_once(toy: Toy) -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, momentum=0.5))
+
+    toy(network=network)
     training = made(accumulate=2)
-    before = copies(training)[1]
-    first = {side: images[:2] for side, images in batch().items()}
-    output = training.learner.network(first["input"])
-    expected = before(first["input"], output).square().mean()
-    seen = []
-    inner = training.loss
-
-    def loss(*arguments: Any) -> dict[str, torch.Tensor]:
-        seen.append(inner(*arguments))
-        return seen[-1]
-
-    training.loss = loss
+    norm, conv = training.learner.network[1], training.learner.network[0]
+    expected = torch.zeros(3)
+    for piece in batch()["input"].chunk(2):
+        expected = 0.5 * expected + 0.5 * conv(piece).detach().mean((0, 2, 3))
     step(training, batch(), 0)
-    assert torch.allclose(seen[0]["adversarial"], expected)
-    assert not close(training.critic.network, before)
+    assert norm.num_batches_tracked == 2
+    assert torch.allclose(norm.running_mean, expected, atol=1e-6)
 
 
 def test_frozen_networks_and_a_discriminator_without_weight(toy: Toy) -> None:

@@ -52,18 +52,7 @@ def flat(value: Any) -> Any:
     return value.tolist() if isinstance(value, torch.Tensor) else value
 
 
-@pytest.fixture
-def crumbs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
-    """Pictures are not drawn, but noted."""
-    from exposurebench.report import training
-
-    noted: list[tuple[str, Any]] = []
-    for name in ("plot_losses", "validation_picture", "sample_sheet"):
-        monkeypatch.setattr(training, name, lambda *given, name=name, **more: noted.append((name, (given, more))))
-    return noted
-
-
-def test_it_learns_something_and_writes_what_it_learned(trainable: Path, tmp_path: Path, crumbs: list[Any]) -> None:
+def test_it_learns_something_and_writes_what_it_learned(trainable: Path, tmp_path: Path, undrawn: list[Any]) -> None:
     trained = train(recipe(steps=150, batch=3), trainable, tmp_path / "run")
     log = pd.read_csv(tmp_path / "run" / "log.csv")
     assert log["step"].tolist() == list(range(150))
@@ -82,7 +71,7 @@ def test_it_learns_something_and_writes_what_it_learned(trainable: Path, tmp_pat
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
-    trainable: Path, tmp_path: Path, crumbs: list[Any]
+    trainable: Path, tmp_path: Path, undrawn: list[Any]
 ) -> None:
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         train(recipe(steps=3, seed=seed), trainable, tmp_path / name)
@@ -101,7 +90,7 @@ class Killed(BaseException):
 
 
 def test_a_run_that_is_killed_at_any_write_ends_as_if_it_were_not(
-    toy: None, trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crumbs: list[Any]
+    toy: None, trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: list[Any]
 ) -> None:
     """Twelve steps with three saves of three files: killed before some of the nine take their name."""
     train(gan(), trainable, tmp_path / "whole")
@@ -131,7 +120,7 @@ def test_a_run_that_is_killed_at_any_write_ends_as_if_it_were_not(
 
 
 def test_a_signal_is_heeded_after_the_step_and_nothing_is_lost(
-    toy: None, trainable: Path, tmp_path: Path, crumbs: list[Any], monkeypatch: pytest.MonkeyPatch
+    toy: None, trainable: Path, tmp_path: Path, undrawn: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("exposurebench.train.LOOK_S", 0)
     train(gan(), trainable, tmp_path / "whole")
@@ -149,7 +138,7 @@ def test_a_signal_is_heeded_after_the_step_and_nothing_is_lost(
     assert same(tmp_path / "whole", tmp_path / "run")
 
 
-def test_epochs_schedule_and_progress(toy: None, trainable: Path, tmp_path: Path, crumbs: list[Any]) -> None:
+def test_epochs_schedule_and_progress(toy: None, trainable: Path, tmp_path: Path, undrawn: list[Any]) -> None:
     told: list[tuple[int, int]] = []
     recipe = gan(steps=None, epochs=4, batch=1)
     trained = train(recipe, trainable, tmp_path / "run", on_progress=lambda *now: told.append(now[:2]))
@@ -167,21 +156,21 @@ def test_epochs_schedule_and_progress(toy: None, trainable: Path, tmp_path: Path
 
 
 def test_pictures_come_every_so_many_steps_and_at_the_end(
-    toy: None, with_val: Path, tmp_path: Path, crumbs: list[Any]
+    toy: None, with_val: Path, tmp_path: Path, undrawn: list[Any]
 ) -> None:
     train(gan(picture_every=5, patch=16), with_val, tmp_path / "run")
-    assert [name for name, _ in crumbs] == ["plot_losses", "validation_picture"] * 3 + ["sample_sheet"]
+    assert [name for name, _ in undrawn] == ["plot_losses", "validation_picture"] * 3 + ["sample_sheet"]
     plots, pictures = (
-        [given for given in crumbs if given[0] == name] for name in ("plot_losses", "validation_picture")
+        [given for given in undrawn if given[0] == name] for name in ("plot_losses", "validation_picture")
     )
     assert [len(rows) for _, ((rows, _), _) in plots] == [12] * 3, "the one list, which has grown"
     paths = [given[3] for _, (given, _) in pictures]
     assert paths == [tmp_path / "run" / "validation" / f"step-{step:07d}.png" for step in (5, 10, 12)]
     shapes = {tuple(tensor.shape) for tensor in pictures[0][1][0][:3]}
     assert len(shapes) == 1 and next(iter(shapes))[1] == 3
-    crumbs.clear()
+    undrawn.clear()
     train(gan(patch=16), with_val, tmp_path / "short")
-    assert [name for name, _ in crumbs] == ["plot_losses", "validation_picture", "sample_sheet"], "short epochs"
+    assert [name for name, _ in undrawn] == ["plot_losses", "validation_picture", "sample_sheet"], "short epochs"
 
 
 def test_pictures_are_drawn(with_val: Path, tmp_path: Path) -> None:
@@ -227,7 +216,7 @@ def poisoned(step: int, how: str) -> Callable[..., dict[str, torch.Tensor]]:
 
 @pytest.mark.parametrize("how", ["loss", "slope"])
 def test_the_last_good_state_stays_where_a_loss_is_no_number(
-    toy: Callable[..., None], trainable: Path, tmp_path: Path, crumbs: list[Any], how: str
+    toy: Callable[..., None], trainable: Path, tmp_path: Path, undrawn: list[Any], how: str
 ) -> None:
     toy(loss=poisoned(7, how))
     with pytest.raises(ModelError) as caught:
@@ -243,7 +232,7 @@ def test_the_last_good_state_stays_where_a_loss_is_no_number(
 
 
 def test_a_full_disk_leaves_the_last_good_state(
-    toy: None, trainable: Path, tmp_path: Path, crumbs: list[Any], monkeypatch: pytest.MonkeyPatch
+    toy: None, trainable: Path, tmp_path: Path, undrawn: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files may grow to 30 kB, and the second save's are made larger."""
     import exposurebench.run
@@ -289,7 +278,9 @@ def test_a_want_of_memory_names_what_to_lower(toy: Callable[..., None], trainabl
         train(gan(), trainable, tmp_path / "run")
 
 
-def test_another_recipe_in_the_folder_is_refused(toy: None, trainable: Path, tmp_path: Path, crumbs: list[Any]) -> None:
+def test_another_recipe_in_the_folder_is_refused(
+    toy: None, trainable: Path, tmp_path: Path, undrawn: list[Any]
+) -> None:
     train(gan(), trainable, tmp_path / "run")
     with pytest.raises(RecipeError, match=r"holds another training: batch is 2 here and 4 there; choose another --out"):
         train(gan(batch=2), trainable, tmp_path / "run")
@@ -328,7 +319,7 @@ def test_settings_that_only_the_model_can_judge(toy: Callable[..., None], traina
 
 
 def test_clean_photographs_are_degraded_where_the_recipe_says_how(
-    toy: None, photographs: Path, tmp_path: Path, crumbs: list[Any]
+    toy: None, photographs: Path, tmp_path: Path, undrawn: list[Any]
 ) -> None:
     with pytest.raises(InputError, match=r"no data set; if it holds clean photographs, .* --set degrade\.pairing="):
         train(gan(), photographs, tmp_path / "run")
@@ -350,7 +341,7 @@ def build_of(photographs: Path, tmp_path: Path) -> Path:
 
 
 def test_tensorboard_is_an_extra(
-    toy: None, trainable: Path, tmp_path: Path, crumbs: list[Any], monkeypatch: pytest.MonkeyPatch
+    toy: None, trainable: Path, tmp_path: Path, undrawn: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingError, match=r"pip install 'exposurebench\[tensorboard\]'"):
@@ -468,6 +459,6 @@ def test_two_processes_train_as_one_does(words: tuple[object, ...], tmp_path: Pa
     assert silent == "", "the first process alone prints"
     ours, theirs = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name in ours:
-        assert torch.allclose(ours[name], theirs[name], atol=2e-5), name
+        assert torch.allclose(ours[name], theirs[name], atol=2e-6), name
     logs = [pd.read_csv(tmp_path / name / "log.csv") for name in ("one", "two")]
-    pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-5)
+    pd.testing.assert_frame_equal(*logs, rtol=1e-4, atol=1e-6)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from exposurebench.checkpoint import load_checkpoint
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 QUICK = ("--set", "steps=2", "--set", "patch=16", "--set", "network.width=2")
 
 
@@ -36,6 +38,39 @@ def test_a_recipe_of_ones_own_and_json(run: Callable[..., Any], trainable: Path,
     assert (told.document["steps"], told.document["made"]) == (1, 1)
     assert set(told.document["losses"]) == {"step", "l1"}
     assert told.err == ""
+
+
+def test_the_same_command_goes_on_and_a_finished_run_says_so(
+    run: Callable[..., Any], refused: Callable[..., str], trainable: Path
+) -> None:
+    words = ("train", "small_cnn", "--data", trainable, "--out", "run", *QUICK)
+    run(*words)
+    assert run(*words).out == "run/model.pt: finished before, after 2 steps; nothing to do\n"
+    assert run(*words, "--json").document["made"] == 0
+    line = refused(*words, "--set", "steps=3", code=2)
+    assert "'run' holds another training: steps is 3 here and 2 there; choose another --out" in line
+
+
+def test_several_seeds_and_what_is_to_be_told(
+    run: Callable[..., Any], toy: Callable[..., None], with_val: Path, tmp_path: Path
+) -> None:
+    def network(*, pretrained: str = "imagenet") -> torch.nn.Module:
+        return torch.nn.Conv2d(3, 3, 1)
+
+    def start(network: torch.nn.Module) -> tuple[dict[str, str], str]:
+        return {"pretrained": "none"}, "no weights were found"
+
+    toy(network=network, start=start)
+    (tmp_path / "toy.toml").write_text('model = "toy_gan"\nsteps = 2\nbatch = 2\npatch = 16\n')
+    words = ("train", "toy.toml", "--data", with_val, "--out", "five", "--seeds", 2)
+    told = run(*words)
+    assert told.err == "note: no weights were found\n" * 2
+    assert re.search(r"^ *quantity +mean +sd +seed-0 +seed-1\n", told.out)
+    assert told.out.endswith("five/summary.csv: 2 trainings compared\n")
+    table = run(*words, "--json").document["summary"]
+    assert [row["quantity"] for row in table][:2] == ["psnr", "ssim"]
+    assert pd.read_csv(tmp_path / "five" / "summary.csv")["mean"].tolist() == [row["mean"] for row in table]
+    assert load_checkpoint(tmp_path / "five" / "seed-1" / "model.pt").recipe["note"] == "no weights were found"
 
 
 @pytest.mark.parametrize(
