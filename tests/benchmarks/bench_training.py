@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--photographs", type=Path, default=SHARED / "kodak")
+    parser.add_argument("--photographs", type=Path, default=SHARED / "data" / "kodak")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
