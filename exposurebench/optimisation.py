@@ -290,8 +290,7 @@ def _learner(
     optimizer = torch.optim.Adam(trained, learning_rate, (low, high), fused=place.device.type in ("cpu", "cuda"))
     call: nn.Module = Call(network, run)
     if place.world > 1:
-        # Statistics of batch norms are left to each process (on CUDA they agree by themselves).
-        call = DistributedDataParallel(call, broadcast_buffers=False, gradient_as_bucket_view=True)
+        call = DistributedDataParallel(call, gradient_as_bucket_view=True)
     return Learner(network, optimizer, call, learning_rate)
 
 

@@ -455,6 +455,7 @@ def test_two_processes_train_as_one_does(words: tuple[object, ...], tmp_path: Pa
     ]
     (out, told), (silent, others) = (process.communicate(timeout=200) for process in started)
     assert [process.returncode for process in started] == [0, 0], told + others
+    assert "Warning" not in told + others
     assert "model.pt: trained" in out
     assert silent == "", "the first process alone prints"
     ours, theirs = weights(tmp_path / "one"), weights(tmp_path / "two")
