@@ -100,7 +100,7 @@ def dataset_recipe(document: Mapping[str, Any]) -> DatasetRecipe:
             if name in ("seed",):
                 continue  # drawn per pair from the recipe's seed
             if name in rest:
-                settings[kind][name] = _converted(name, rest.pop(name), parameter.annotation, mistakes)
+                settings[kind][name] = fitted(name, rest.pop(name), parameter.annotation, mistakes)
             else:
                 settings[kind][name] = entry.settings.get(name, parameter.default)
     if len(entries) == 2:
@@ -227,7 +227,7 @@ def plugin_settings(entry: catalog.Entry, given: Mapping[str, Any]) -> dict[str,
     parameters = entry.parameters()
     mistakes = [unknown_name("setting", name, parameters) for name in given if name not in parameters]
     known = {name: value for name, value in given.items() if name in parameters}
-    settings = {n: _converted(n, value, parameters[n].annotation, mistakes) for n, value in known.items()}
+    settings = {n: fitted(n, value, parameters[n].annotation, mistakes) for n, value in known.items()}
     if mistakes:
         raise RecipeError("; ".join(mistakes))
     return settings
@@ -257,7 +257,7 @@ def _filled(cls: Any, values: Mapping[str, Any], mistakes: list[str]) -> dict[st
     filled = {}
     for item in dataclasses.fields(cls):
         if item.name in values:
-            filled[item.name] = _converted(item.name, values[item.name], hints[item.name], mistakes)
+            filled[item.name] = fitted(item.name, values[item.name], hints[item.name], mistakes)
         elif (
             item.default is dataclasses.MISSING
             and item.default_factory is dataclasses.MISSING
@@ -267,7 +267,7 @@ def _filled(cls: Any, values: Mapping[str, Any], mistakes: list[str]) -> dict[st
     return filled
 
 
-def _converted(name: str, value: Any, annotation: Any, mistakes: list[str]) -> Any:
+def fitted(name: str, value: Any, annotation: Any, mistakes: list[str]) -> Any:
     """The value if it fits the annotation (an int may stand for a float), else a mistake is noted."""
     if annotation is inspect.Parameter.empty or _fits(value, annotation):
         return float(value) if _only_float(annotation) and isinstance(value, int) else value

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -68,6 +69,37 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
     catalog.load.cache_clear()
 
 
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Puts the adversarial model of ``toy_gan.py`` into the catalog for one test, with functions or facts replaced."""
+    from exposurebench import catalog
+
+    spec = importlib.util.spec_from_file_location("toy_gan", ROOT / "tests" / "toy_gan.py")
+    toy_gan = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(toy_gan)
+
+    def put(**changes: Any) -> None:
+        made = toy_gan.module(**changes)
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+        monkeypatch.setitem(catalog.facts("models"), toy_gan.NAME, toy_gan.FACTS)
+        catalog.load.cache_clear()
+
+    put()
+    yield put
+    catalog.load.cache_clear()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """Pictures are not drawn, but noted."""
+    from exposurebench.report import training
+
+    noted: list[tuple[str, Any]] = []
+    for name in ("plot_losses", "validation_picture", "sample_sheet"):
+        monkeypatch.setattr(training, name, lambda *given, name=name, **more: noted.append((name, (given, more))))
+    return noted
+
+
 @pytest.fixture(scope="session")
 def inception_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A torch cache with weights of both Inceptions: seeded random ones, under the names of the real files."""
@@ -121,6 +153,16 @@ def trainable(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     return make_dataset(recipe, tmp_path_factory.mktemp("trainable") / "set", card=False).dataset.folder
+
+
+@pytest.fixture(scope="session")
+def with_val(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six photographs of 64 pixels, light clipped at tau 0.5, cut into train and val."""
+    from exposurebench.make_dataset import make_dataset
+    from exposurebench.recipe import dataset_recipe
+
+    settings = {"source": "samples", "tau": 0.5, "size": 64, "well_exposed": 1, "split": "train=0.5,val=0.5", "seed": 1}
+    return make_dataset(dataset_recipe(settings), tmp_path_factory.mktemp("val") / "set", card=False).dataset.folder
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ ROOMS: dict[str, tuple[int, str]] = {
             "feed",
             "stock",
             "train",
+            "seeds",
             "method",
             "predict",
             "prediction_record",
@@ -53,9 +54,12 @@ ROOMS: dict[str, tuple[int, str]] = {
     ),
     **dict.fromkeys(("dataset", "store", "plan", "export", "engine", "splits"), (3, "numpy")),
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
-    "checkpoint": (3, "torch"),
+    **dict.fromkeys(("checkpoint", "optimisation", "run"), (3, "torch")),
     **dict.fromkeys(("sources", "pairing", "registration", "warp_search"), (2, "numpy")),
-    **dict.fromkeys(("models", "losses", "metrics", "alignment", "tiling"), (2, "torch")),
+    **dict.fromkeys(
+        ("models", "losses", "metrics", "alignment", "tiling", "training_recipe", "processes"),
+        (2, "torch"),
+    ),
     **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
@@ -401,10 +405,11 @@ def check_data_set_recipe(document: dict[str, Any]) -> None:
 
 
 def check_training_recipe(document: dict[str, Any]) -> None:
-    from exposurebench.train import training_recipe
+    from exposurebench.training_recipe import training_recipe
 
     recipe = training_recipe(document)
-    network = catalog.load("models", recipe.model).function()(**recipe.settings)
+    settings = {name: value for name, value in recipe.network.items() if name in recipe.entry.parameters()}
+    network = recipe.entry.function()(**settings)
     assert list(network.parameters()), "its settings make a network"
 
 

@@ -128,11 +128,11 @@ def test_folders_data_sets_and_splits(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_says_what_it_has_seen(trainable: Path, tmp_path: Path) -> None:
-    from exposurebench.train import train, training_recipe
+    from exposurebench.train import train
+    from exposurebench.training_recipe import training_recipe
 
-    model = train(
-        training_recipe({"model": "small_cnn", "steps": 1, "batch": 1, "patch": 16}), trainable, tmp_path / "run"
-    )
+    recipe = training_recipe({"model": "small_cnn", "steps": 1, "batch": 1, "patch": 16})
+    model = train(recipe, trainable, tmp_path / "run").checkpoint
     assert overlap(model, f"{trainable}:train").alike
     assert not overlap(model, f"{trainable}:test").alike
     assert overlap(model, trainable).same_set
