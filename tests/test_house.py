@@ -51,7 +51,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),
     **dict.fromkeys(("sources", "pairing", "registration"), (2, "numpy")),
-    **dict.fromkeys(("models", "losses", "metrics", "alignment"), (2, "torch")),
+    **dict.fromkeys(("models", "losses", "layers", "pretrained", "metrics", "alignment"), (2, "torch")),
     **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
