@@ -37,21 +37,20 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, pad
-from torch.nn.utils.parametrizations import spectral_norm as spectrally_normed
 
 from exposurebench import losses, pretrained
 from exposurebench.color import HU2018, weighted
-from exposurebench.layers import PatchDiscriminator, Window, field_of_view, normal_noise, padded
+from exposurebench.layers import PatchDiscriminator, Window, field_of_view, normal_noise, padded, spectrally_normed
 
 TITLE = "U-Net with noise, spectral norm and a patch discriminator"
-PAPER = "Le Jeune, Image enhancement with generative adversarial networks"
+PAPER = "Paper 0: Le Jeune, Image enhancement with generative adversarial networks"
 TAKES = "srgb"
 GIVES = "srgb"
-PARAMETERS = 0
+PARAMETERS = 20_521_158
 FIELD_OF_VIEW = 140
 OUTPUT_FIELD_OF_VIEW = 204
 MULTIPLE = 16
-DISCRIMINATOR_PARAMETERS = 0
+DISCRIMINATOR_PARAMETERS = 2_767_809
 DISCRIMINATOR_FIELD_OF_VIEW = 70
 NOISY = True
 
@@ -407,16 +406,14 @@ def forward(network: nn.Module, batch: Batch, *, discriminator: nn.Module | None
     Raises:
         ValueError: it has a mask and there is no discriminator, or another one than its mask is made for.
     """
-    judge = getattr(getattr(network, "module", network), "judge", None)
+    judge = getattr(network, "judge", None)
     if judge is not None:
-        judges = getattr(getattr(discriminator, "module", discriminator), "judges", None)
-        if judges is None:
-            raise ValueError(
-                "a network with a mask needs a discriminator: set loss.adversarial above 0, or network.mask to 0"
-            )
-        if judges[0].windows != judge.windows or _shapes(judges[0]) != _shapes(judge):
+        if discriminator is None:
+            raise ValueError("a network with a mask needs a discriminator: set loss.adversarial, or network.mask to 0")
+        taught = discriminator.get_submodule("judges.0")
+        if taught.windows != judge.windows or _shapes(taught) != _shapes(judge):
             raise ValueError("network.mask and mask_width must be the discriminator's field_of_view and width")
-        judge.load_state_dict(judges[0].state_dict())
+        judge.load_state_dict(taught.state_dict())
     output: torch.Tensor = network(batch["input"])
     return output
 

@@ -39,7 +39,7 @@ from exposurebench.layers import PatchDiscriminator, normal_noise, padded
 from exposurebench.losses import bce
 
 TITLE = "pix2pix: a U-Net of eight levels and a patch discriminator"
-PAPER = "Investigation into the use of convolutional neural networks for the purpose of image exposure correction, 2022"
+PAPER = "Paper 1: Investigation into the use of convolutional neural networks for the purpose of image exposure correction, 2022"
 TAKES = "srgb"
 GIVES = "srgb"
 PARAMETERS = 54_414_531
@@ -49,7 +49,7 @@ MULTIPLE = 256
 DISCRIMINATOR_PARAMETERS = 2_768_705
 DISCRIMINATOR_FIELD_OF_VIEW = 70
 NOISY = True
-VARIANTS: dict[str, dict[str, str]] = {"as_published": {}}
+VARIANTS = {"as_published": {}}  # type: ignore[var-annotated] # a literal, read without importing
 VARIANT_FACTS = {
     "as_published": {"TITLE": "pix2pix trained as published: a U-Net of eight levels, only its input was flipped"}
 }
@@ -91,13 +91,9 @@ class Pix2Pix(nn.Module):
             norm = [_Norm(outputs, norm_mode)] if normed else []
             self.down.append(nn.Sequential(convolution, *norm, activation))
         for level in reversed(range(LEVELS)):
-            inputs = channels[level] * (1 if level == LEVELS - 1 else 2)
-            if level == 0:
-                self.up.append(nn.Sequential(nn.ConvTranspose2d(inputs, 3, 4, 2, 1), nn.Tanh()))
-            else:
-                outputs = channels[level - 1]
-                convolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)
-                self.up.append(nn.Sequential(convolution, _Norm(outputs, norm_mode), nn.ReLU()))
+            inputs, outputs = channels[level] * (1 if level == LEVELS - 1 else 2), channels[level - 1] if level else 3
+            raised = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=not level)
+            self.up.append(nn.Sequential(raised, *([_Norm(outputs, norm_mode), nn.ReLU()] if level else [nn.Tanh()])))
 
     def forward(
         self, images: torch.Tensor, seeds: Sequence[int] | None = None, origin: tuple[int, int] = (0, 0)

@@ -17,6 +17,8 @@ TAKES = "srgb"
 GIVES = "srgb"
 PARAMETERS = 3203
 FIELD_OF_VIEW = 7
+OUTPUT_FIELD_OF_VIEW = 7
+MULTIPLE = 1
 
 
 class _Residual(nn.Module):
