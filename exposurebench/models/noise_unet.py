@@ -80,7 +80,7 @@ def fields(shape: Shape) -> tuple[int, int]:
     """How many pixels in a row a unit at the bottom of such a network sees, and how many one of the output does.
 
     >>> [fields(SHAPES[name]) for name in (47, 70, 140)]
-    [(46, 92), (70, 104), (140, 204)]
+    [(46, 78), (70, 102), (140, 204)]
     """
     conv, pool, up = Window(3), Window(2, 2, 0), Window(2, 2, 0, up=True)
     down = [conv] * shape.first + ([pool] + [conv] * shape.convolutions) * (shape.blocks - 1) + [pool]
@@ -139,7 +139,7 @@ class NoiseUNet(nn.Module):
 
     def __init__(self, width: int, shape: Shape, noise: Noise, norms: _Norms, judge: PatchDiscriminator | None) -> None:
         super().__init__()
-        self.multiple = 2**shape.blocks
+        self.multiple = max(2**shape.blocks, judge.stride if judge else 1)
         self.output_field_of_view = fields(shape)[1]
         self.judge = judge.requires_grad_(False) if judge else None
         if judge:  # a pixel, its patches and their pixels, each seen through the network
@@ -149,21 +149,17 @@ class NoiseUNet(nn.Module):
         channels[-1] = channels[-1] if shape.bottom else channels[-2]
         self.down, self.rise, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         encoding, decoding = noise == "everywhere", noise != "none"
-        sizes = [4 if judge else 3]
+        inputs = 4 if judge else 3
         for level in range(shape.blocks):
-            sizes = [sizes[-1]] + [channels[level]] * (shape.convolutions if level else shape.first)
-            edges = ["" if level else "first"] + [""] * (len(sizes) - 2)
-            self.down.append(_chain(sizes, edges, level, norms, noisy=encoding))
-        sizes = [sizes[-1]] + [channels[-1]] * shape.bottom
-        self.bottom = _chain(sizes, [""] * shape.bottom, shape.blocks, norms, noisy=encoding)
+            wide, count = channels[level], shape.convolutions if level else shape.first
+            self.down.append(_chain([inputs] + [wide] * count, level, norms, encoding, "" if level else "first"))
+            inputs = wide
+        self.bottom = _chain([inputs] + [channels[-1]] * shape.bottom, shape.blocks, norms, encoding)
         for level in reversed(range(shape.blocks)):
-            wide = channels[level]
+            wide, count = channels[level], shape.convolutions if level else shape.first
             self.rise.append(_Layer(channels[level + 1], wide, level, norms, up=True, noisy=decoding))
-            sizes = [2 * wide] + [wide] * (shape.convolutions if level else shape.first)
-            edges = [""] * (len(sizes) - 1)
-            if level == 0:
-                sizes[-1], edges[-1] = 3, "last"
-            self.up.append(_chain(sizes, edges, level, norms, noisy=decoding))
+            sizes = [2 * wide] + [wide] * (count - 1) + [wide if level else 3]
+            self.up.append(_chain(sizes, level, norms, decoding, "" if level else "last"))
         for number, layer in enumerate(module for module in self.modules() if isinstance(module, _Layer)):
             layer.number = number
 
@@ -208,7 +204,10 @@ class NoiseUNet(nn.Module):
         return (seen + 1) / 2
 
 
-def _chain(sizes: Sequence[int], edges: Sequence[str], level: int, norms: _Norms, *, noisy: bool) -> nn.ModuleList:
+def _chain(sizes: Sequence[int], level: int, norms: _Norms, noisy: bool, edge: str = "") -> nn.ModuleList:
+    edges = [""] * (len(sizes) - 1)
+    if edge:
+        edges[0 if edge == "first" else -1] = edge
     steps = zip(sizes[:-1], sizes[1:], edges, strict=True)
     return nn.ModuleList(_Layer(a, b, level, norms, noisy=noisy, edge=edge) for a, b, edge in steps)
 
