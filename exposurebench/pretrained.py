@@ -133,11 +133,11 @@ def vgg(name: Literal["vgg16", "vgg19"], weights: str = "", *, otherwise: str = 
     """
     if name not in VGG:
         raise ValueError(f"expected one of {', '.join(VGG)}, not {name!r}")
-    path = find(VGG[name], weights, what=name.upper(), otherwise=otherwise or "give its path")
+    path = find(VGG[name], weights, what=name.upper().replace("VGG", "VGG-"), otherwise=otherwise or "give its path")
     with torch.device("meta"):
         network = nn.Sequential(*vgg_layers(name))
     wanted = {f"features.{key}": tensor for key, tensor in network.state_dict().items()}
-    state = read_state(path, wanted, what=name.upper(), besides="classifier.")
+    state = read_state(path, wanted, what=name.upper().replace("VGG", "VGG-"), besides="classifier.")
     network.load_state_dict({key.partition(".")[2]: tensor for key, tensor in state.items()}, assign=True)
     return network.requires_grad_(False).eval()
 

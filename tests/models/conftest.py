@@ -21,9 +21,9 @@ def measured_fields() -> Callable[..., tuple[int, int]]:
 
     def measured(network: nn.Module, multiple: int, shape: tuple[int, int]) -> tuple[int, int]:
         network = averaging(network)
-        columns = range(shape[1] // 2, min(shape[1] // 2 + multiple, shape[1]))
-        outputs = [seen_from(network, lambda made, _, at=at: made[..., at], shape) for at in columns]
-        return seen_from(network, at_the_bottom, shape), max(outputs)
+        falling, rising = (seen_columns(network, multiple, shape, falling=falling) for falling in (True, False))
+        fields = [last - first + 1 for (first, _), (_, last) in zip(falling, rising, strict=True)]
+        return fields[0], max(fields[1:])
 
     return measured
 
@@ -39,38 +39,37 @@ def averaging(network: nn.Module) -> nn.Module:
             total = weight.sum((0, 2, 3) if up else (1, 2, 3), keepdim=True)
             module.weight.data = weight * (module.stride[0] * module.stride[1] if up else 1) / total
             if module.bias is not None:
-                module.bias.data.zero_()
+                module.bias.data.fill_(0.3)  # no unit falls asleep on the way through logarithms
     return network.double().eval()
 
 
-def seen_from(network: nn.Module, units: Callable[..., torch.Tensor], shape: tuple[int, int]) -> int:
-    """How many columns units of one column depend on: the first by a falling image, the last by a rising one.
+def seen_columns(network: nn.Module, multiple: int, shape: tuple[int, int], *, falling: bool) -> list[tuple[int, int]]:
+    """The first and last column that units depend on: the middle one of the smallest map, then columns of the output.
 
-    A pooling that keeps the largest looks where it is, so that both ends of the field must have it in turn.
+    A pooling that keeps the largest looks where it is, so that a falling image shows the first and a rising one the
+    last.
     """
-    ends = []
-    for falling in (True, False):
-        ramp = torch.linspace(0.96, 0.99, shape[1], dtype=torch.float64)
-        image = (ramp.flip(0) if falling else ramp).expand(1, 3, *shape).clone().requires_grad_()
-        maps: list[torch.Tensor] = []
+    ramp = torch.linspace(0.96, 0.99, shape[1], dtype=torch.float64)
+    image = (ramp.flip(0) if falling else ramp).expand(1, 3, *shape).clone().requires_grad_()
+    maps: list[torch.Tensor] = []
 
-        def keep(_: nn.Module, given: Any, made: torch.Tensor, maps: list[torch.Tensor] = maps) -> None:
-            maps.extend((given[0], made))
+    def keep(_: nn.Module, given: Any, made: torch.Tensor) -> None:
+        maps.extend((given[0], made))
 
-        hooks = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, CONVOLUTIONS)]
-        units(network(image), maps).sum().backward()
-        for hook in hooks:
-            hook.remove()
-        assert image.grad is not None
-        columns = image.grad[0].abs().sum((0, 1)).nonzero().flatten()
-        ends.append(int(columns[0] if falling else columns[-1]))
-    return ends[1] - ends[0] + 1
-
-
-def at_the_bottom(_: torch.Tensor, maps: list[torch.Tensor]) -> torch.Tensor:
-    """The middle column of the last of the smallest maps."""
+    hooks = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, CONVOLUTIONS)]
+    output = network(image)
+    for hook in hooks:
+        hook.remove()
     smallest = min(seen.shape[3] for seen in maps)
-    return [seen for seen in maps if seen.shape[3] == smallest][-1][..., smallest // 2]
+    bottom = [seen for seen in maps if seen.shape[3] == smallest][-1]
+    middle = shape[1] // 2
+    units = [bottom[..., smallest // 2], *(output[..., at] for at in range(middle, min(middle + multiple, shape[1])))]
+    found = []
+    for unit in units:
+        (gradient,) = torch.autograd.grad(unit.sum(), image, retain_graph=True)
+        columns = gradient[0].abs().sum((0, 1)).nonzero().flatten()
+        found.append((int(columns[0]), int(columns[-1])))
+    return found
 
 
 @pytest.fixture
@@ -95,17 +94,20 @@ def decibels_above_the_input(shared: Path) -> Callable[..., float]:
     def decibels(name: str, *, steps: int, learning_rate: float, **settings: Any) -> float:
         torch.manual_seed(0)
         entry = catalog.load("models", name)
-        network, judge = entry.function()(**settings).train(), entry.function("discriminator")(width=8).train()
-        own, theirs = (
-            torch.optim.Adam(module.parameters(), learning_rate, (0.5, 0.999)) for module in (network, judge)
-        )
+        network = entry.function()(**settings).train()
+        own, given = torch.optim.Adam(network.parameters(), learning_rate, (0.5, 0.999)), {}
+        if hasattr(entry.module, "discriminator"):
+            given["discriminator"] = judge = entry.function("discriminator")(width=8).train()
+            theirs = torch.optim.Adam(judge.parameters(), learning_rate, (0.5, 0.999))
+        forward = entry.function("forward") if hasattr(entry.module, "forward") else None
         for _ in range(steps):
-            output = network(batch["input"])
-            verdict = entry.function("discriminator_loss")(judge, output.detach(), batch)
-            theirs.zero_grad()
-            torch.stack(list(verdict.values())).sum().backward()
-            theirs.step()
-            terms = entry.function("loss")(output, batch, discriminator=judge)
+            output = forward(network, batch) if forward else network(batch["input"])
+            if given:
+                verdict = entry.function("discriminator_loss")(judge, output.detach(), batch)
+                theirs.zero_grad()
+                torch.stack(list(verdict.values())).sum().backward()
+                theirs.step()
+            terms = entry.function("loss")(output, batch, **given)
             own.zero_grad()
             torch.stack(list(terms.values())).sum().backward()
             own.step()
@@ -117,3 +119,22 @@ def decibels_above_the_input(shared: Path) -> Callable[..., float]:
         return gain
 
     return decibels
+
+
+@pytest.fixture(scope="session")
+def lights_64(shared: Path) -> list[Any]:
+    """Two views of each of four real radiance maps, 64 x 64."""
+    import cv2
+    import numpy as np
+
+    from exposurebench.images import Image, read_image
+
+    found = []
+    for path in sorted((shared / "data" / "hdr").glob("ph_*.hdr")):
+        whole = read_image(path, encoding="linear").as_float()
+        rows, columns = whole.shape[:2]
+        for left in (0, columns // 2):
+            view = np.ascontiguousarray(whole[rows // 4 : rows // 4 * 3, left : left + rows // 2])
+            small = cv2.resize(view, (64, 64), interpolation=cv2.INTER_AREA)
+            found.append(Image(small.clip(1e-5, None), 16, "linear"))
+    return found
