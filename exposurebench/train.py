@@ -224,7 +224,7 @@ def _opened(recipe: TrainingRecipe, data: Path) -> Dataset | None:
             return None
         raise InputError(
             f"{str(data)!r} is no data set; if it holds clean photographs, say how to degrade them, such as "
-            "--set degrade.pairing=gamma_clip --set degrade.tau=[0.5,1.0]"
+            "--set degrade.pairing=gamma_clip --set degrade.tau=0.5:1"
         )
     dataset, entry = load_dataset(data), recipe.entry
     linear = "train" in dataset.splits and "input_exr" in dataset.rows("train")[0]

@@ -137,6 +137,42 @@ def inceptions(inception_files: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
 
 
 @pytest.fixture(scope="session")
+def vgg_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A torch cache with both VGGs' convolutions: seeded random ones, under the names of the real files."""
+    import torch
+
+    from exposurebench import pretrained
+
+    cache = tmp_path_factory.mktemp("torch") / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    for seed, (name, known) in enumerate(pretrained.VGG.items()):
+        generator = torch.Generator().manual_seed(seed)
+        layers = torch.nn.Sequential(*pretrained.vgg_layers(name)).state_dict()
+        state = {
+            f"features.{key}": (2 / t[0].numel()) ** 0.5 * torch.randn(t.shape, generator=generator)
+            if t.ndim == 4
+            else torch.zeros(t.shape)
+            for key, t in layers.items()
+        }
+        torch.save({**state, "classifier.0.bias": torch.zeros(4096)}, cache / known.file)
+    return cache.parent.parent
+
+
+@pytest.fixture
+def vggs(vgg_files: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Those files, taken for the real ones."""
+    from exposurebench import pretrained
+    from exposurebench.files import sha256_file
+
+    monkeypatch.setenv("TORCH_HOME", str(vgg_files))
+    found = {}
+    for name, known in pretrained.VGG.items():
+        found[name] = vgg_files / "hub" / "checkpoints" / known.file
+        monkeypatch.setitem(pretrained.VGG, name, known._replace(sha256=sha256_file(found[name])[:8]))
+    return found
+
+
+@pytest.fixture(scope="session")
 def trainable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same photographs at three thresholds, one of which changes nothing, cut into train and test."""
     from exposurebench.make_dataset import make_dataset

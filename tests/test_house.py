@@ -57,7 +57,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     **dict.fromkeys(("checkpoint", "optimisation", "run"), (3, "torch")),
     **dict.fromkeys(("sources", "pairing", "registration", "warp_search"), (2, "numpy")),
     **dict.fromkeys(
-        ("models", "losses", "metrics", "alignment", "tiling", "training_recipe", "processes"),
+        ("models", "losses", "layers", "pretrained", "metrics", "alignment", "tiling", "training_recipe", "processes"),
         (2, "torch"),
     ),
     **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),

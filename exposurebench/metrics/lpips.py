@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import warnings
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from exposurebench.errors import InputError, MissingError
-from exposurebench.files import sha256_file
+from exposurebench.pretrained import ORIGIN, Published, find
 from exposurebench.tensors import checked_pair
 
 TITLE = "learned perceptual image patch similarity (LPIPS), AlexNet"
@@ -44,7 +43,6 @@ BACKBONES = {
     "squeeze": "squeezenet1_1-b8a52dc0.pth",
 }
 """torchvision's ImageNet weights; the digits in a name begin the file's SHA-256."""
-ORIGIN = "https://download.pytorch.org/models/"
 SMALLEST_PX = 32
 
 
@@ -118,11 +116,7 @@ def _model(network: str, weights: str | None, dtype: torch.dtype, device: torch.
 
 def _backbone(network: str, weights: str | None) -> dict[str, torch.Tensor]:
     name = BACKBONES[network]
-    path = Path(weights) if weights else Path(torch.hub.get_dir()) / "checkpoints" / name
-    if not path.is_file():
-        raise MissingError(f"LPIPS needs the backbone's weights: get {ORIGIN}{name} and put it at {str(path)!r}")
-    digits = name.removesuffix(".pth").rpartition("-")[2]
-    if not sha256_file(path).startswith(digits):
-        raise InputError(f"{str(path)!r} is not {ORIGIN}{name}: its SHA-256 does not begin with {digits}; get it again")
+    known = Published(name, ORIGIN + name, name.removesuffix(".pth").rpartition("-")[2])
+    path = find(known, weights, what="LPIPS's backbone", otherwise="say weights=PATH")
     state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return state

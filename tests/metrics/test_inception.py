@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
+from exposurebench import pretrained
 from exposurebench.errors import InputError, MissingError
 from exposurebench.files import sha256_file
 from exposurebench.metrics import inception
@@ -170,7 +171,7 @@ def test_download_fetches_into_the_cache(tmp_path, monkeypatch, inceptions):
         path.parent.mkdir(parents=True)
         path.symlink_to(inceptions["torchvision"])
 
-    monkeypatch.setattr(weights, "download", download)
+    monkeypatch.setattr(pretrained, "download", download)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     known = weights.NETWORKS["torchvision"]
     assert weights.find("torchvision", "download") == tmp_path / "hub" / "checkpoints" / known.file

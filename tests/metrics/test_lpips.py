@@ -113,7 +113,7 @@ def test_says_what_to_get_where_weights_are_missing(package, tmp_path, monkeypat
 def test_refuses_other_weights(package, weights, monkeypatch):
     other = weights.with_name("other.pth")
     other.write_bytes(weights.read_bytes() + b"x")
-    with pytest.raises(InputError, match="does not begin with"):
+    with pytest.raises(InputError, match="its SHA-256 begins with"):
         lpips(PICTURES, PICTURES, weights=str(other))
     torch.save({"features.0.weight": torch.zeros(1)}, other)
     monkeypatch.setitem(BACKBONES, "alex", f"x-{hashlib.sha256(other.read_bytes()).hexdigest()[:8]}.pth")

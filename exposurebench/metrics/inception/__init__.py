@@ -12,7 +12,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from exposurebench.metrics.inception.network import Inception, loaded
-from exposurebench.metrics.inception.weights import NETWORKS, file_sha256, find
+from exposurebench.metrics.inception.weights import NETWORKS, find
+from exposurebench.pretrained import file_sha256
 from exposurebench.tensors import checked_batch
 
 Network = Literal["torchvision", "tf2015"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, linear, max_pool2d
 
-from exposurebench.errors import InputError, MissingError
+from exposurebench.errors import MissingError
+from exposurebench.pretrained import read_state
 
 _loading = threading.Lock()
 
@@ -50,29 +50,11 @@ def loaded(network: str, path: str, device: str) -> Inception:
 
 @functools.lru_cache(maxsize=2)
 def _loaded(network: str, path: str, device: str) -> Inception:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what torch raises for a foreign file has many types
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path!r} cannot be read as weights of {network}'s Inception v3: {reason}") from error
     whole = build(network)
-    wanted = whole.state_dict()
-    wrong = _mistakes(state, wanted)
-    if wrong:
-        raise InputError(f"{path!r} holds other weights than {network}'s Inception v3: {wrong}")
-    whole.load_state_dict({name: state.get(name, wanted[name]) for name in wanted})
+    what = f"{network}'s Inception v3"
+    whole.load_state_dict(read_state(path, whole.state_dict(), what=what, besides="AuxLogits."))
     head, whole.fc = whole.fc, nn.Identity()
     return Inception(whole, head, biased=network == "torchvision").requires_grad_(False).eval().to(device)
-
-
-def _mistakes(state: Any, wanted: Mapping[str, torch.Tensor]) -> str:
-    """What a file's weights lack, have too much or have in another shape, in a few words."""
-    if not isinstance(state, Mapping):
-        return f"a {type(state).__name__}, not names and tensors"
-    needed = {name: tensor.shape for name, tensor in wanted.items() if not name.endswith("num_batches_tracked")}
-    wrong = [name for name, shape in needed.items() if getattr(state.get(name), "shape", None) != shape]
-    wrong += [name for name in state if name not in wanted and not str(name).startswith("AuxLogits.")]
-    return ", ".join(map(str, wrong[:3])) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
 
 
 def build(network: str) -> Any:
