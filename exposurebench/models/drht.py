@@ -9,7 +9,10 @@ The first network estimates light S as ``e = alpha S^gamma``, values near a disp
 Batch norm and ELU follow every layer, the output's too; what comes up meets the encoder's features of its size as
 ``a + b + a b``; the second network adds e to its output before the last ELU. The "latent representation 1 x 512" is a
 map of 512 channels at 1/32 of the size: as a vector it would fit one size of image, and the counts say that it is a
-map. They are trained jointly, ``L = L_ldr + 0.1 L_hdr``; the weight 0.1 is ours, the article has none.
+map. They are trained jointly, ``L = L_ldr + 0.1 L_hdr``; the weight 0.1 is ours, the article has none. With light whose
+white is 1, e is at most about 0.03, so that L_hdr is a thousandth of L_ldr and the light in between becomes whatever
+serves the second network; the variant ``balanced`` has 90 (0.1 / alpha^2, errors on a display's scale), which keeps it
+light. The first network's last batch norm begins with a scale of alpha, so that its values begin at their size.
 
 Batch norm uses running statistics outside training, so that an image's result is its own. The released program used
 the statistics of the test batch, and its numbers move with it.
@@ -39,16 +42,17 @@ TAKES = "srgb"
 GIVES = "srgb"
 PARAMETERS = 2 * 4_863_369
 FIELD_OF_VIEW = 201
-OUTPUT_FIELD_OF_VIEW = 273
+OUTPUT_FIELD_OF_VIEW = 265
 MULTIPLE = 32
 VARIANTS = {
     "released": {"layout": "released"},
+    "balanced": {"hdr": 90.0},
     "separate": {"training": "separate"},
     "radiance": {"gives": "light"},
 }
 VARIANT_FACTS = {
-    "released": {"PARAMETERS": 34_387_620, "FIELD_OF_VIEW": 436, "OUTPUT_FIELD_OF_VIEW": 507},
-    "radiance": {"GIVES": "linear", "FIELD_OF_VIEW": 73, "OUTPUT_FIELD_OF_VIEW": 145},
+    "released": {"PARAMETERS": 34_387_620, "FIELD_OF_VIEW": 436, "OUTPUT_FIELD_OF_VIEW": 500},
+    "radiance": {"GIVES": "linear", "FIELD_OF_VIEW": 73, "OUTPUT_FIELD_OF_VIEW": 137},
 }
 ALPHA, GAMMA = 1 / 30, 1 / 2.2
 """Of ``alpha S^gamma``; the article rounds them to 0.03 and 0.45."""
@@ -92,6 +96,10 @@ class _AutoEncoder(nn.Module):
             for before, after, kernel in zip(rising, rising[1:], UP_KERNELS[layout], strict=False)
         )
         self.output = _normed(nn.Conv2d(width, 3, 1), 3, scaled)
+
+    def begin(self, scale: float) -> None:
+        """Let the values that come out be of this size at first."""
+        nn.init.constant_(self.output[1].weight, scale)  # type: ignore[arg-type]
 
     def forward(self, images: torch.Tensor, shortcut: torch.Tensor | None = None) -> torch.Tensor:
         features, skips = images, []
@@ -166,6 +174,8 @@ class _Reciprocating(nn.Module):
         self.separate, self.gives_light = training == "separate", gives == "light"
         self.estimation = _AutoEncoder(width, layout) if layout == "article" else _Expansion(width)
         self.correction = _AutoEncoder(width, layout)
+        if isinstance(self.estimation, _AutoEncoder):
+            self.estimation.begin(ALPHA)
 
     def forward(self, images: torch.Tensor, light: torch.Tensor | None = None, stages: bool = False) -> Any:
         shape = (..., slice(images.shape[2]), slice(images.shape[3]))

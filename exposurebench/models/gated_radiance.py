@@ -30,11 +30,10 @@ from typing import Any, Literal
 import torch
 from torch import nn
 from torch.nn.functional import elu, interpolate, softplus
-from torch.nn.utils.parametrizations import spectral_norm
 
 from exposurebench import losses
 from exposurebench.crf import parse_curve
-from exposurebench.layers import padded
+from exposurebench.layers import padded, spectrally_normed
 from exposurebench.pretrained import vgg as imagenet
 
 TITLE = "gated U-Net from a picture to its light, with SN-PatchGAN"
@@ -43,7 +42,7 @@ TAKES = "srgb"
 GIVES = "linear"
 PARAMETERS = 1_676_607
 FIELD_OF_VIEW = 287
-OUTPUT_FIELD_OF_VIEW = 307
+OUTPUT_FIELD_OF_VIEW = 303
 MULTIPLE = 4
 DISCRIMINATOR_PARAMETERS = 5_945_216
 DISCRIMINATOR_FIELD_OF_VIEW = 253
@@ -163,7 +162,7 @@ def discriminator(*, width: int = 64) -> nn.Module:
     channels = [3, *(width * times for times in (1, 2, 4, 4, 4, 4))]
     layers: list[nn.Module] = []
     for before, after in zip(channels, channels[1:], strict=False):
-        layers += [spectral_norm(nn.Conv2d(before, after, 5, 2, 2)), nn.LeakyReLU(0.2)]
+        layers += [spectrally_normed(nn.Conv2d(before, after, 5, 2, 2)), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers)
 
 

@@ -36,7 +36,7 @@ TAKES = "srgb"
 GIVES = "srgb"
 PARAMETERS = 22_467_992
 FIELD_OF_VIEW = 212
-OUTPUT_FIELD_OF_VIEW = 305
+OUTPUT_FIELD_OF_VIEW = 244
 MULTIPLE = 32
 VARIANTS = {"frozen": {"freeze": "all"}}
 
@@ -60,7 +60,9 @@ class _Autoencoder(nn.Module):
 
         def up(before: int, after: int) -> nn.Module:
             if bilinear:
-                return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(before, after, 3, padding=1))
+                return nn.Sequential(
+                    nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(before, after, 3, padding=1)
+                )
             return nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1)
 
         channels = [width * times for times in WIDTHS]
