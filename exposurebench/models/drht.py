@@ -27,6 +27,7 @@ the true light, ``radiance`` is the same network and training but gives the ligh
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -88,12 +89,12 @@ class _AutoEncoder(nn.Module):
         strides = (1, 2, 2, 2, 2, 2)
         self.down = nn.ModuleList(
             _normed(nn.Conv2d(before, after, kernel, stride, kernel // 2), after, scaled)
-            for before, after, kernel, stride in zip([3, *channels], channels, KERNELS[layout], strides, strict=False)
+            for (before, after), kernel, stride in zip(pairwise([3, *channels]), KERNELS[layout], strides, strict=True)
         )
         rising = channels[::-1]
         self.up = nn.ModuleList(
             _normed(nn.ConvTranspose2d(before, after, kernel, 2, kernel // 2, output_padding=1), after, scaled)
-            for before, after, kernel in zip(rising, rising[1:], UP_KERNELS[layout], strict=False)
+            for (before, after), kernel in zip(pairwise(rising), UP_KERNELS[layout], strict=True)
         )
         self.output = _normed(nn.Conv2d(width, 3, 1), 3, scaled)
 
@@ -127,14 +128,14 @@ class _Expansion(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         channels = [width * times for times in (1, 2, 4, 8, 8)]
-        blocks = zip([3, *channels], channels, CONVOLUTIONS["vgg16"], strict=False)
-        self.encoder = nn.ModuleList(_vgg_block(before, after, count) for before, after, count in blocks)
+        blocks = zip(pairwise([3, *channels]), CONVOLUTIONS["vgg16"], strict=True)
+        self.encoder = nn.ModuleList(_vgg_block(before, after, count) for (before, after), count in blocks)
         self.pool = nn.MaxPool2d(2)
         rising = channels[::-1]
         self.latent = _normed(nn.Conv2d(rising[0], rising[0], 3, padding=1), rising[0], True)
         self.up = nn.ModuleList(
             _normed(nn.ConvTranspose2d(before, after, 4, 2, 1), after, True)
-            for before, after in zip([rising[0], *rising], rising, strict=False)
+            for before, after in pairwise([rising[0], *rising])
         )
         self.fuse = nn.ModuleList(nn.Conv2d(2 * after, after, 1) for after in rising)
         self.colors = _normed(nn.Conv2d(width, 3, 1), 3, True)

@@ -25,7 +25,8 @@ default, as published; the variant ``reexposed`` renders both sides 3 EV darker,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import nn
@@ -61,7 +62,8 @@ class _Gated(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         values, gates = self.convolution(features).chunk(2, dim=1)
-        return elu(values) * gates.sigmoid()
+        gated: torch.Tensor = elu(values) * gates.sigmoid()
+        return gated
 
 
 class _Radiance(nn.Module):
@@ -161,7 +163,7 @@ def discriminator(*, width: int = 64) -> nn.Module:
         raise ValueError(f"width must be in 1 to 512, not {width}")
     channels = [3, *(width * times for times in (1, 2, 4, 4, 4, 4))]
     layers: list[nn.Module] = []
-    for before, after in zip(channels, channels[1:], strict=False):
+    for before, after in pairwise(channels):
         layers += [spectrally_normed(nn.Conv2d(before, after, 5, 2, 2)), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers)
 

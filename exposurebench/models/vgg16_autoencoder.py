@@ -20,6 +20,7 @@ torchvision's, where the paper had Keras's, and meet values in [0, 1] as theirs 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import torch
@@ -68,12 +69,12 @@ class _Autoencoder(nn.Module):
         channels = [width * times for times in WIDTHS]
         self.encoder = nn.ModuleList(
             _block(before, after, count)
-            for before, after, count in zip([3, *channels], channels, CONVOLUTIONS["vgg16"], strict=False)
+            for (before, after), count in zip(pairwise([3, *channels]), CONVOLUTIONS["vgg16"], strict=True)
         )
         self.pool = nn.MaxPool2d(2)
         down = channels[::-1]
         self.latent = layer(nn.Conv2d(down[0], down[0], 1), down[0])
-        self.ups = nn.ModuleList(layer(up(a, b), b) for a, b in zip([down[0], *down], down, strict=False))
+        self.ups = nn.ModuleList(layer(up(a, b), b) for a, b in pairwise([down[0], *down]))
         self.fuses = nn.ModuleList(layer(nn.Conv2d(2 * c, c, 1), c) for c in down[:skips])
         self.colors = layer(nn.Conv2d(width, 3, 1), 3) if skips > len(down) else nn.Identity()
         self.output = nn.Conv2d(6 if skips > len(down) else width, 3, 1)
@@ -258,13 +259,16 @@ def loss(
     [('l1', 0.25), ('total_variation', 0.0), ('weight_decay', 0.0002)]
     """
     images, squares = output
-    terms = {
-        "l1": (l1, lambda: (images - batch["target"]).abs().mean()),
-        "l2": (l2, lambda: (images - batch["target"]).square().mean()),
-        "total_variation": (total_variation, lambda: _roughness(images)),
-        "weight_decay": (weight_decay, lambda: squares),
-    }
-    return {name: weight * term() for name, (weight, term) in terms.items() if weight}
+    terms = {}
+    if l1:
+        terms["l1"] = l1 * (images - batch["target"]).abs().mean()
+    if l2:
+        terms["l2"] = l2 * (images - batch["target"]).square().mean()
+    if total_variation:
+        terms["total_variation"] = total_variation * _roughness(images)
+    if weight_decay:
+        terms["weight_decay"] = weight_decay * squares
+    return terms
 
 
 def _roughness(images: torch.Tensor) -> torch.Tensor:
