@@ -27,7 +27,9 @@ def test_a_study_is_a_recipe_and_makes_a_network(recipe: str, changes: str) -> N
     for change in changes.split():
         key, _, value = change.partition("=")
         table, dot, inner = key.partition(".")
-        parsed = tomllib.loads(f"value = {value if re.fullmatch(r'[-+.e0-9]+|true|false', value) else repr(value)}")["value"]
+        parsed = tomllib.loads(f"value = {value if re.fullmatch(r'[-+.e0-9]+|true|false', value) else repr(value)}")[
+            "value"
+        ]
         (document.setdefault(table, {}) if dot else document)[inner if dot else table] = parsed
     resolved = training_recipe(document)
     settings = {name: value for name, value in resolved.network.items() if name in resolved.entry.parameters()}

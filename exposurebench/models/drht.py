@@ -10,9 +10,10 @@ Batch norm and ELU follow every layer, the output's too; what comes up meets the
 ``a + b + a b``; the second network adds e to its output before the last ELU. The "latent representation 1 x 512" is a
 map of 512 channels at 1/32 of the size: as a vector it would fit one size of image, and the counts say that it is a
 map. They are trained jointly, ``L = L_ldr + 0.1 L_hdr``; the weight 0.1 is ours, the article has none. With light whose
-white is 1, e is at most about 0.03, so that L_hdr is a thousandth of L_ldr and the light in between becomes whatever
-serves the second network; the variant ``balanced`` has 90 (0.1 / alpha^2, errors on a display's scale), which keeps it
-light. The first network's last batch norm begins with a scale of alpha, so that its values begin at their size.
+white is 1, white is e = 0.03, so that L_hdr weighs next to nothing and the light in between becomes whatever serves the
+second network; the variant ``balanced`` has 90 (0.1 / alpha^2, errors on a display's scale), which keeps it light.
+
+The first network's last batch norm begins with a scale of alpha, so that its values begin at their size.
 
 Batch norm uses running statistics outside training, so that an image's result is its own. The released program used
 the statistics of the test batch, and its numbers move with it.
