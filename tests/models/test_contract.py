@@ -14,6 +14,12 @@ from exposurebench.checkpoint import Checkpoint, build_network
 
 NAMES = catalog.names("models")
 ADVERSARIAL = [name for name in NAMES if hasattr(catalog.load("models", name).module, "discriminator")]
+SHAPES = [
+    name
+    for name in NAMES
+    if "/" not in name or {*(entry := catalog.load("models", name)).settings} & {*entry.parameters()}
+]
+"""Without the variants whose network is the plain one."""
 Terms = dict[str, torch.Tensor]
 
 
@@ -52,7 +58,7 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SHAPES)
 def test_fields_of_view_are_what_the_gradient_says(name: str, measured_fields: Callable[..., tuple[int, int]]) -> None:
     """Of a unit at the bottom, and of the output, whose fields differ from pixel to pixel."""
     entry = catalog.load("models", name)
