@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from exposurebench.training_recipe import training_recipe
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -72,7 +72,14 @@ def discriminator_loss(
     }
 
 
-FACTS = {"TITLE": "toy", "PAPER": "none", "TAKES": "srgb", "GIVES": "srgb"}
+FACTS = {
+    "TITLE": "toy",
+    "PAPER": "none",
+    "TAKES": "srgb",
+    "GIVES": "srgb",
+    "OUTPUT_FIELD_OF_VIEW": 7,
+    "MULTIPLE": 1,
+}
 FUNCTIONS = (network, discriminator, frozen, loss, discriminator_loss)
 
 
