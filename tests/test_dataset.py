@@ -121,7 +121,7 @@ def test_what_is_not_there_or_not_finished(finished: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "cannot be read as the description of a data set"),
+        ("", "is not finished: run the same make-dataset command again"),
         ('{"format": ', "cannot be read as the description of a data set"),
         ("[]", "is not the description of a data set"),
         ('{"format": "exposurebench.result", "schema": 1}', "expected the format exposurebench.dataset"),

@@ -47,7 +47,7 @@ ROOMS: dict[str, tuple[int, str]] = {
         ),
         (4, ""),
     ),
-    **dict.fromkeys(("dataset", "store", "plan", "export", "engine", "splits"), (3, "numpy")),
+    **dict.fromkeys(("dataset", "store", "plan", "shards", "export", "engine", "splits"), (3, "numpy")),
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     "checkpoint": (3, "torch"),
     **dict.fromkeys(("sources", "pairing", "registration"), (2, "numpy")),
