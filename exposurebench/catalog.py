@@ -131,9 +131,8 @@ def load(kind: Kind, name: str) -> Entry:
     Raises:
         RecipeError: no file or variant has that name; the message lists those that there are.
     """
-    stem, slash, variant = name.partition("/")
-    if stem.isidentifier() and not stem.startswith("_") and (Path(__file__).parent / kind / f"{stem}.py").is_file():
-        module = importlib.import_module(f"exposurebench.{kind}.{stem}")
-        if not slash or variant in getattr(module, "VARIANTS", {}):
-            return Entry(kind, name, module, dict(module.VARIANTS[variant]) if slash else {})
-    raise RecipeError(unknown_name(kind.removesuffix("s") if kind != "pairing" else kind, name, names(kind)))
+    if name not in names(kind):
+        raise RecipeError(unknown_name(kind.removesuffix("s") if kind != "pairing" else kind, name, names(kind)))
+    stem, _, variant = name.partition("/")
+    module = importlib.import_module(f"exposurebench.{kind}.{stem}")
+    return Entry(kind, name, module, dict(module.VARIANTS[variant]) if variant else {})
