@@ -6,7 +6,6 @@ In this order: exposure, sensor noise, clipping, response, one quantisation, JPE
 from __future__ import annotations
 
 import functools
-import math
 import sys
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -205,9 +204,9 @@ def _clipped_share(light: NDArray[np.float32], gain: float) -> float:
     below = np.float32(1 / gain)
     if float(below) * gain >= 1:
         below = np.nextafter(below, np.float32(0))
-    kept = int(cv2.countNonZero(cv2.inRange(light, (-math.inf,) * 3, (float(below),) * 3)))
+    red, green, blue = cv2.split((light > below).view(np.uint8))
     height, width = light.shape[:2]
-    return float((height * width - kept) / (height * width))
+    return cv2.countNonZero(cv2.max(cv2.max(red, green), blue)) / float(height * width)
 
 
 # -------------------------------------------------------------------------------------------- levels
@@ -232,7 +231,7 @@ def _look_up(
     upper = flat.view(np.uint32).view(np.uint16)[_UPPER::2]
     for start in range(0, flat.size, _BLOCK):
         values, found = flat[start : start + _BLOCK], levels[start : start + _BLOCK]
-        cells.take(upper[start : start + _BLOCK], out=found, mode="clip")
+        cells.take(upper[start : start + _BLOCK], out=found, mode="wrap")  # all are inside; wrapping is the fastest
         for _ in range(steps):
             found += values >= cv2.LUT(found[None], first)[0]
     return levels.reshape(light.shape)

@@ -156,6 +156,16 @@ def sides_of(row: Mapping[str, Any]) -> dict[str, str]:
     return {side: name for side, name in columns.items() if name}
 
 
+def is_finished(folder: str | Path) -> bool:
+    """Whether a folder holds a data set that is complete: its last file is there, and is not what a power cut leaves.
+
+    >>> is_finished("nowhere")
+    False
+    """
+    path = Path(folder, "dataset.json")
+    return path.is_file() and path.stat().st_size > 0
+
+
 def load_dataset(folder: str | Path) -> Dataset:
     """Open a finished data set.
 
@@ -169,7 +179,7 @@ def load_dataset(folder: str | Path) -> Dataset:
         ...     pixels = dataset.read_input("test", row).as_float()
     """
     folder = Path(folder)
-    if not (folder / "dataset.json").is_file():
+    if not is_finished(folder):
         if (folder / MARKERS).is_dir():
             raise MissingError(f"{str(folder)!r} is not finished: run the same make-dataset command again")
         raise MissingError(f"no data set in {str(folder)!r}: build one with exposurebench make-dataset")

@@ -1,50 +1,33 @@
 """Photographs in, a paired data set out.
 
 The list of scenes is walked twice (once to plan, once to build) and never held; scenes are built in shards,
-each closed by a durable marker, so that whatever interrupts the work, running it again ends in the same tree.
+each closed by a marker, so that whatever interrupts the work, running it again ends in the same tree.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
-import json
 import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import cv2
+from typing import Any
 
 from exposurebench import engine, store
-from exposurebench.dataset import MARKERS, Dataset, load_dataset
+from exposurebench.dataset import MARKERS, Dataset, is_finished, load_dataset
 from exposurebench.describe import describe, versions
-from exposurebench.errors import ImageError, InputError, RecipeError, StorageError
-from exposurebench.exposure import OVEREXPOSED, UNDEREXPOSED
-from exposurebench.files import make_folder, read_json, sha256_file, storage_error, write_json, write_text
-from exposurebench.images import Image
-from exposurebench.plan import Item, Plan, check, items, make_pairs, make_plan
+from exposurebench.errors import InputError, RecipeError, StorageError
+from exposurebench.files import make_folder, read_json, sha256_file, storage_error, write_json
+from exposurebench.plan import Plan, check, items, make_plan
 from exposurebench.recipe import DatasetRecipe
+from exposurebench.shards import OnError, Shard, build_item, build_shard, close, marker, rejection
 
-OnError = Literal["skip", "fail"]
 FILTERED = ("not well exposed", "pair rejected")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Scenes that are built together and closed by one marker."""
-
-    number: int
-    items: tuple[Item, ...]
-    recipe: DatasetRecipe
-    out: Path
-    on_error: OnError
 
 
 @dataclass(frozen=True)
@@ -99,7 +82,7 @@ def make_dataset(
     plan = make_plan(recipe, root)
     with _locked(out):
         resumed = _prepare(plan, out)
-        if (out / "dataset.json").is_file():
+        if is_finished(out):
             built = load_dataset(out)
             _restore(plan, built)
             return Built(built, plan.scenes, time.monotonic() - started, True)
@@ -109,13 +92,13 @@ def make_dataset(
             from exposurebench.report.card import write_card
 
             write_card(Dataset(out, document))
-        write_json(out / "dataset.json", document, durable=True)
+        write_json(out / "dataset.json", document)
     return Built(load_dataset(out), plan.scenes, time.monotonic() - started, resumed)
 
 
 def _refuse_foreign(out: Path) -> None:
     """Leave a folder alone, down to the lock, that is neither empty nor a data set."""
-    if (out / "dataset.json").is_file() or (out / MARKERS / "plan.json").is_file() or not out.is_dir():
+    if is_finished(out) or (out / MARKERS / "plan.json").is_file() or not out.is_dir():
         return
     try:
         foreign = any(entry.name != MARKERS for entry in out.iterdir())
@@ -131,9 +114,9 @@ def _prepare(plan: Plan, out: Path) -> bool:
     if path.is_file():
         stored = read_json(path, "the plan of an unfinished data set")
         recipe, fingerprint = stored.get("recipe", {}), stored.get("source_fingerprint")
-        if not (out / "dataset.json").is_file() and stored.get("versions") != versions():
+        if not is_finished(out) and stored.get("versions") != versions():
             raise RecipeError(f"{str(out)!r} was begun with other versions of the codecs: delete it and start anew")
-    elif (out / "dataset.json").is_file():
+    elif is_finished(out):
         document = load_dataset(out).document
         recipe, fingerprint = document["recipe"], document["source"]["fingerprint"]
     else:
@@ -170,10 +153,6 @@ def _locked(out: Path) -> Iterator[None]:
         yield
 
 
-def _marker(out: Path, number: int) -> Path:
-    return out / MARKERS / f"shard-{number:06d}.json"
-
-
 def _shards(plan: Plan, out: Path, on_error: OnError) -> Iterator[Shard]:
     walk = items(plan)
     for number in itertools.count():
@@ -186,128 +165,34 @@ def _shards(plan: Plan, out: Path, on_error: OnError) -> Iterator[Shard]:
 def _build(plan: Plan, out: Path, workers: int, on_error: OnError, progress: bool) -> None:
     from tqdm import tqdm
 
-    shards = _shards(plan, out, on_error)
-    with tqdm(total=plan.scenes, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True) as bar:
-
-        def unfinished() -> Iterator[Shard]:
-            for shard in shards:
-                if _marker(out, shard.number).is_file():
-                    bar.update(len(shard.items))
-                else:
-                    yield shard
-
-        with contextlib.closing(engine.run(build_shard, unfinished(), workers)) as results:
-            for shard, result in results:
-                if isinstance(result, BrokenProcessPool):
-                    _build_one_by_one(shard)
-                bar.update(len(shard.items))
-
-
-def build_shard(shard: Shard) -> None:
-    """Build and write every scene of a shard, then its marker."""
-    _close(shard, [build_item(single) for single in _singles(shard)])
-
-
-def build_item(shard: Shard) -> dict[str, Any]:
-    """Build a shard's first scene: its manifest rows, or why it was left out."""
-    item, recipe = shard.items[0], shard.recipe
-    name, failure = item.scene.name, "unreadable"
-    try:
-        scene = item.scene.read()
-        first = scene.frames[0].pixels
-        numbers = {}
-        if first.encoding == "srgb" and len(scene.frames) == 1:
-            over, under = badly_exposed_shares(first)
-            numbers = {"overexposed": round(over, 6), "underexposed": round(under, 6)}
-            if over + under > recipe.well_exposed:
-                return _rejection(
-                    name, "not well exposed", f"not well exposed (limit {recipe.well_exposed:g})", **numbers
-                )
-        failure = "not paired"
-        pairs = make_pairs(recipe, scene, item.split)
-        rows, gated = store.write_pairs(shard.out, item.split, (item.key, item.stem), item.below, pairs, recipe)
-    except (ImageError, ValueError, MemoryError, cv2.error) as error:
-        if shard.on_error == "fail":
-            raise InputError(f"{name!r} {error}; leave it out with --on-error skip") from error
-        return _rejection(name, failure, str(error))
-    about = {
-        "scene": name,
-        "license": item.scene.license or "not stated",
-        "notes": "; ".join(first.notes) or "none",
-        **numbers,
-    }
-    if first.encoding != "srgb":
-        about["source_facts"] = json.dumps(dict(first.facts), sort_keys=True)
-    left_out = [_rejected(name, "pair rejected", pair.reason, pair=pair.name, **pair.numbers) for pair in gated]
-    return {
-        "rows": [{**row, **about, "_split": item.split} for row in rows],
-        "split": item.split,
-        "rejected": left_out,
-    }
-
-
-def badly_exposed_shares(image: Image) -> tuple[float, float]:
-    """The shares of pixels whose brightest channel is >= 250 or <= 5 of 255.
-
-    >>> import numpy as np
-    >>> badly_exposed_shares(Image(np.array([[[255, 0, 0], [5, 5, 5], [9, 9, 9], [90, 0, 0]]], np.uint8)))
-    (0.25, 0.25)
-    """
-    height, width = image.pixels.shape[:2]
-    pixels, top = height * width, (1 << image.bit_depth) - 1
-    over = image.count_above(round(OVEREXPOSED * top) - 1)
-    return over / pixels, (pixels - image.count_above(round(UNDEREXPOSED * top))) / pixels
-
-
-def _rejection(source: str, kind: str, reason: str, **numbers: float) -> dict[str, Any]:
-    """The outcome of a scene that is left out whole."""
-    return {"rejected": [_rejected(source, kind, reason, **numbers)]}
-
-
-def _rejected(source: str, kind: str, reason: str, **columns: float | str) -> dict[str, Any]:
-    return {"source": source, "kind": kind, "reason": reason, **columns}
-
-
-def _singles(shard: Shard) -> Iterator[Shard]:
-    for item in shard.items:
-        yield dataclasses.replace(shard, items=(item,))
+    with (
+        tqdm(total=plan.scenes, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True) as bar,
+        contextlib.closing(engine.run(build_shard, _shards(plan, out, on_error), workers)) as results,
+    ):
+        for shard, result in results:
+            if isinstance(result, BrokenProcessPool):
+                _build_one_by_one(shard)
+            bar.update(len(shard.items))
 
 
 def _build_one_by_one(shard: Shard) -> None:
     """A shard that ended its process three times: each scene in a process of its own, the guilty one rejected."""
     outcomes = []
-    for single in _singles(shard):
+    for single in shard.singles():
         for _, result in engine.run(build_item, [single], workers=2):
             if isinstance(result, BrokenProcessPool):
                 item = single.items[0]
                 for side, name in itertools.product(("input", "target"), (f"{item.key}.*", f".{item.key}.*")):
                     for left in (shard.out / item.split / side / item.below).glob(name):
                         left.unlink()
-                result = _rejection(item.scene.name, "crashed", "ends the process that reads it")
+                result = rejection(item.scene.name, "crashed", "ends the process that reads it")
             outcomes.append(result)
-    _close(shard, outcomes)
-
-
-def _close(shard: Shard, outcomes: list[dict[str, Any]]) -> None:
-    photographs: dict[str, int] = {}
-    for outcome in outcomes:
-        if outcome.get("rows"):
-            photographs[outcome["split"]] = photographs.get(outcome["split"], 0) + 1
-    marker = {
-        "rows": [row for outcome in outcomes for row in outcome.get("rows", ())],
-        "rejected": [row for outcome in outcomes for row in outcome.get("rejected", ())],
-        "photographs": photographs,
-    }
-    write_text(_marker(shard.out, shard.number), json.dumps(marker, allow_nan=False), durable=True)
-
-
-def _spelled(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {kind}" for kind, number in reasons.items())
+    close(shard, outcomes)
 
 
 def _write_manifests(plan: Plan, out: Path) -> dict[str, Any]:
     shards = math.ceil(plan.scenes / plan.shard_scenes)
-    found = store.write_manifests(out, (store.read_marker(_marker(out, n)) for n in range(shards)))
+    found = store.write_manifests(out, (store.read_marker(marker(out, n)) for n in range(shards)))
     if not found["counts"]:
         reasons = ", ".join(f"{number} {kind}" for kind, number in found["rejected"].items())
         raise InputError(
@@ -328,7 +213,7 @@ def _restore(plan: Plan, built: Dataset) -> None:
             os.path.relpath(os.path.join(folder, name), built.folder / split)
             for folder, _, names in os.walk(built.folder / split)
             for name in names
-            if os.path.exists(os.path.join(folder, name))  # not so a link whose file is gone
+            if _holds_something(os.path.join(folder, name))
         }
         for row in built.rows(split):
             for name, digest in store.files_of(row).items():
@@ -349,6 +234,11 @@ def _restore(plan: Plan, built: Dataset) -> None:
                 )
             make_folder((built.folder / name).parent)
             os.replace(workshop / name, built.folder / name)
+
+
+def _holds_something(path: str) -> bool:
+    """Not so a link whose file is gone, and the empty file that a power cut leaves."""
+    return os.path.exists(path) and os.path.getsize(path) > 0
 
 
 @dataclass(frozen=True)

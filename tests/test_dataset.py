@@ -121,7 +121,7 @@ def test_what_is_not_there_or_not_finished(finished: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "cannot be read as the description of a data set"),
+        ("", "is not finished: run the same make-dataset command again"),
         ('{"format": ', "cannot be read as the description of a data set"),
         ("[]", "is not the description of a data set"),
         ('{"format": "exposurebench.result", "schema": 1}', "expected the format exposurebench.dataset"),
@@ -182,3 +182,19 @@ def test_an_image_that_was_damaged_or_lost_is_told_by_its_path(finished: Path) -
     assert str(path) in refused(finished, lambda dataset: dataset.read_input("test", row))
     path.unlink()
     assert "No such file" in refused(finished, lambda dataset: dataset.read_input("test", row))
+
+
+def test_image_folder_reads_a_split_as_it_lies(intact: Path) -> None:
+    from torchvision.datasets import ImageFolder
+
+    dataset = load_dataset(intact)
+    found = ImageFolder(str(intact / "train"))
+    assert found.classes == ["input", "target"]
+    names = [Path(path).relative_to(intact / "train").as_posix() for path, _ in found.samples]
+    pixels = {name: np.asarray(picture) for name, (picture, _) in zip(names, found, strict=True)}
+    rows = dataset.rows("train")
+    assert len(pixels) == 2 * len(rows)
+    for row in rows:
+        for side in found.classes:
+            expected = dataset.read("train", row, side).pixels
+            np.testing.assert_array_equal(pixels[row[f"{side}_file_name"]], expected)

@@ -52,7 +52,7 @@ ROOMS: dict[str, tuple[int, str]] = {
         ),
         (4, ""),
     ),
-    **dict.fromkeys(("dataset", "store", "plan", "export", "engine", "splits"), (3, "numpy")),
+    **dict.fromkeys(("dataset", "store", "plan", "shards", "export", "engine", "splits"), (3, "numpy")),
     **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
     **dict.fromkeys(("checkpoint", "optimisation", "run"), (3, "torch")),
     **dict.fromkeys(("sources", "pairing", "registration", "warp_search"), (2, "numpy")),

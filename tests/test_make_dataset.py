@@ -313,6 +313,32 @@ def test_a_lost_image_is_built_again(photographs, tmp_path, side):
     assert tree(tmp_path) == before and not temporary(tmp_path)
 
 
+def test_what_a_power_cut_leaves_is_built_again(photographs, tmp_path):
+    """Files of no bytes or fewer than there were, under names that markers and manifests know."""
+    build(tmp_path / "whole", photographs, tau=0.5, size=32)
+    out = tmp_path / "set"
+    shutil.copytree(tmp_path / "whole", out)
+    images, markers = sorted(out.glob("*/input/*")), sorted((out / store.MARKERS).glob("shard-*"))
+    images[0].write_bytes(b"")
+    assert list(verify(out)) != []
+    build(out, photographs, tau=0.5, size=32)  # finished but for an empty file
+    assert tree(out) == tree(tmp_path / "whole")
+
+    os.truncate(images[1], 100)
+    images[2].unlink()
+    os.truncate(markers[3], 50)
+    markers[4].write_bytes(b"")
+    markers[5].write_text("{}")
+    (out / "dataset.json").write_bytes(b"")
+    with pytest.raises(MissingError, match="not finished"):
+        load_dataset(out)
+    before = {path: path.stat().st_mtime_ns for path in images[6:]}
+    assert build(out, photographs, 2, tau=0.5, size=32).resumed
+    assert tree(out) == tree(tmp_path / "whole")
+    untouched = sum(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert untouched >= len(before) - 3, "what stands is not built again"
+
+
 def test_a_lost_image_whose_source_was_edited_is_an_error_that_changes_nothing(write_photographs, tmp_path):
     source = write_photographs(tmp_path / "photographs", 3)
     build(tmp_path / "set", source, tau=0.5)

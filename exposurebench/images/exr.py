@@ -13,7 +13,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import OpenEXR
 from numpy.typing import NDArray
 
 from exposurebench.color import REC709_PRIMARIES, Chromaticity, Primaries, rgb_to_xyz
@@ -78,6 +77,8 @@ def encode_exr(light: NDArray[Any]) -> bytes:
     Args:
         light: ``(H, W, 3)`` float16 or float32.
     """
+    import OpenEXR  # slow to load, and needed for light alone
+
     header = {
         "type": OpenEXR.scanlineimage,
         "compression": OpenEXR.ZIP_COMPRESSION,
@@ -91,6 +92,8 @@ def encode_exr(light: NDArray[Any]) -> bytes:
 
 def _decoded(data: bytes, index: int, parts: list[Part]) -> dict[str, NDArray[Any]]:
     """The channels of one part, by name."""
+    import OpenEXR
+
     with _quiet() as said:
         try:
             read = OpenEXR.File(io.BytesIO(data), separate_channels=True, num_threads=0).parts

@@ -8,7 +8,6 @@ from typing import Any
 import cv2
 import numpy as np
 import simplejpeg
-import tifffile
 from numpy.typing import NDArray
 
 from exposurebench.images.exr import encode_exr
@@ -93,6 +92,8 @@ def encode_radiance(light: NDArray[np.floating[Any]], file_format: str = "exr") 
         return encode_rgbe(light)
     if file_format != "tiff":
         raise ValueError(f"format must be one of {', '.join(LIGHT_FORMATS)}, not {file_format!r}")
+    import tifffile  # slow to load, and seldom needed
+
     stream = io.BytesIO()
     with tifffile.TiffWriter(stream) as writer:
         writer.write(light, photometric="rgb", metadata=None, software=False)

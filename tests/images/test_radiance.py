@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from exposurebench import color
 from exposurebench.errors import ImageError
 from exposurebench.images import Image, read_image
+from exposurebench.images import rgbe as rgbe_pictures
 from exposurebench.images.radiance import read_radiance
 
 H, W = 36, 52
@@ -532,6 +533,20 @@ def test_flat_pictures_are_exact() -> None:
     assert image.notes == ()
     assert not image.pixels[0, 0].any(), "the exponent 0 is black"
     np.testing.assert_array_equal(read(rgbe(BYTES).replace(b"\n", b"\r\n", 4)).pixels, VALUES)
+
+
+@pytest.mark.parametrize("length", [7, 11])
+def test_flat_pictures_are_read_alike_at_once_and_line_by_line(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    """What looks like a mark and is none."""
+    pixels = np.random.default_rng(5).integers(0, 256, (9, length, 4), np.uint8)
+    pixels[..., 2] |= 128
+    pixels[2:5, :, :2] = 1
+    pixels[6, 0, :2] = 2
+    if length == 7:
+        pixels[7, 0] = (2, 2, 0, 7)  # lines of 7 are never packed
+    at_once = read(rgbe(pixels)).pixels
+    monkeypatch.setattr(rgbe_pictures, "_flat", lambda *_: None)
+    np.testing.assert_array_equal(read(rgbe(pixels)).pixels, at_once)
 
 
 @pytest.mark.parametrize(
