@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from exposurebench import engine, store
-from exposurebench.dataset import MARKERS, Dataset, is_finished, load_dataset
+from exposurebench.dataset import MARKERS, SIDES, Dataset, is_finished, load_dataset
 from exposurebench.describe import describe, versions
 from exposurebench.errors import InputError, RecipeError, StorageError
 from exposurebench.files import make_folder, read_json, sha256_file, storage_error, write_json
@@ -182,7 +182,8 @@ def _build_one_by_one(shard: Shard) -> None:
         for _, result in engine.run(build_item, [single], workers=2):
             if isinstance(result, BrokenProcessPool):
                 item = single.items[0]
-                for side, name in itertools.product(("input", "target"), (f"{item.key}.*", f".{item.key}.*")):
+                names = (f"{dot}{name}" for dot in ("", ".") for name in (f"{item.key}.*", f"{item.stem}-*"))
+                for side, name in itertools.product(SIDES, names):
                     for left in (shard.out / item.split / side / item.below).glob(name):
                         left.unlink()
                 result = rejection(item.scene.name, "crashed", "ends the process that reads it")

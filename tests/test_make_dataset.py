@@ -196,16 +196,18 @@ def test_a_photograph_that_ends_its_process_is_listed_and_the_rest_is_built(phot
 
     def run(work, tasks, workers):
         for task in tasks:
+            result = work(task)
             guilty = any("photo0007" in item.scene.name for item in task.items)
-            yield task, BrokenProcessPool("killed") if guilty else work(task)
+            yield task, BrokenProcessPool("killed") if guilty else result
 
     monkeypatch.setattr(make_dataset.engine, "run", run)
-    built = build(tmp_path, photographs, 2, tau=0.5)
+    built = build(tmp_path, photographs, 2, tau="0.4,0.5")
     assert built.failed == 1
     with (tmp_path / "rejected.csv").open(newline="") as stream:
         (row,) = csv.DictReader(stream)
     assert (row["source"], row["reason"]) == ("class1/photo0007.jpg", "ends the process that reads it")
     assert len(rows_of(tmp_path)) == 29
+    assert not list(tmp_path.rglob("*photo0007*")), "of its pairs nothing stays"
 
 
 @pytest.mark.parametrize("limit", [6_000, 20_000], ids=["an image", "the manifest"])
