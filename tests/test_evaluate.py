@@ -1,7 +1,9 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
@@ -13,9 +15,11 @@ from exposurebench.errors import InputError, MissingError, ModelError, RecipeErr
 from exposurebench.evaluate import evaluate
 from exposurebench.files import sha256_file
 from exposurebench.images import encode_image, encode_radiance, quantize
+from exposurebench.make_dataset import make_dataset
 from exposurebench.method import Brackets, Method, corrected, open_method
 from exposurebench.models.small_cnn import network
 from exposurebench.predict import predict, predict_dataset
+from exposurebench.recipe import dataset_recipe
 from exposurebench.report.page import write_page
 from exposurebench.report.summary import as_text
 from exposurebench.result import read_result, write_result
@@ -222,9 +226,6 @@ def test_a_result_of_two_runs_is_refused(samples: Path, tmp_path: Path) -> None:
 
 
 def test_pairs_that_were_all_right_already_say_nothing(tmp_path: Path) -> None:
-    from exposurebench.make_dataset import make_dataset
-    from exposurebench.recipe import dataset_recipe
-
     recipe = dataset_recipe({"source": "samples", "tau": 1.0, "size": 64, "well_exposed": 1})
     built = make_dataset(recipe, tmp_path / "set", card=False).dataset
     with pytest.raises(InputError, match="every input equals its target"):
@@ -353,9 +354,6 @@ def test_what_a_network_metric_lacks_is_said_before_anything_is_measured(
 @pytest.fixture(scope="module")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs whose targets are light: computed scenes at two exposures."""
-    from exposurebench.make_dataset import make_dataset
-    from exposurebench.recipe import dataset_recipe
-
     recipe = {
         "source": "synthetic",
         "pair": "relative_luminance",
@@ -379,6 +377,36 @@ def write_light(dataset: Dataset, folder: Path, gain: float, file_format: str = 
         suffix = "hdr" if file_format == "hdr" else "exr"
         (folder / f"{row['id']}.{suffix}").write_bytes(encode_radiance(pixels, file_format))
     return folder
+
+
+def test_a_target_is_looked_at_once(tmp_path: Path, register: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of one target read it once and share its half of the work, and no digit of a score tells."""
+    recipe = {"source": "synthetic", "pair": "relative_luminance/absolute", "limit": 3, "size": 48, "ev": "-1,0,2"}
+    built = make_dataset(dataset_recipe({**recipe, "split": "test"}), tmp_path / "set", card=False).dataset
+    rows = built.rows("test")
+    folder = write_light(built, tmp_path / "double", 2.0)
+    read, halves, seen = [], [], []
+    original = type(built).read_target
+    monkeypatch.setattr(type(built), "read_target", lambda self, *row: read.append(row) or original(self, *row))
+
+    def apart(prediction: torch.Tensor, target: Any) -> torch.Tensor:
+        seen.append(type(target))
+        return (prediction - (target[0] if isinstance(target, tuple) else target)).abs().mean((1, 2, 3))
+
+    def table(workers: int) -> pd.DataFrame:
+        read.clear()
+        return evaluate(None, built.folder, predictions=folder, metrics=["apart"], workers=workers).per_image
+
+    register("apart", apart=apart, TAKES="nits")
+    alone = table(len(rows))
+    assert len(read) == len(rows), "as many threads as rows share nothing"
+    assert table(1).equals(alone)
+    assert (len(rows), len(read), set(seen)) == (9, 3, {torch.Tensor})
+    register("apart", apart=apart, TAKES="nits", prepared=lambda target: halves.append(1) or (target,))
+    seen.clear()
+    assert table(1).equals(alone)
+    assert (len(read), len(halves), seen) == (3, 3, [tuple] * 9)
+    assert table(2).equals(alone)
 
 
 def test_light_is_scored_from_files_of_light(
