@@ -55,7 +55,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "checkpoint": (3, "torch"),
     **dict.fromkeys(("sources", "pairing", "registration"), (2, "numpy")),
     **dict.fromkeys(("models", "losses", "metrics", "alignment"), (2, "torch")),
-    **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),
+    **dict.fromkeys(("tables", "measures", "statistics", "histograms"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
     ),
