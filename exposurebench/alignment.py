@@ -58,7 +58,7 @@ def to_nits(
     checked_pair(prediction, target, peak=None)
     for name, light in (("prediction", prediction), ("target", target)):
         if (light.detach().amax((1, 2, 3)) == 0).any():
-            raise ValueError(f"{name} is black all over an image, which shows no light to score: leave such pairs out")
+            raise ValueError(f"{name} is black all over an image, and there is no light to score")
     factor: float | torch.Tensor = {"white100": 100.0, "white203": 203.0}.get(scale, 1.0)
     if scale == "peak4000":
         factor = 4000 / target.amax((1, 2, 3), keepdim=True)

@@ -177,6 +177,15 @@ def summarize_by(
     return found[[column, *SUMMARY_COLUMNS]].reset_index(drop=True)
 
 
+def lacking(error: Exception) -> str:
+    """Why a table does not give its metrics, in words.
+
+    >>> lacking(KeyError("scene"))
+    "it has no column 'scene'"
+    """
+    return f"it has no column {error}" if isinstance(error, KeyError) else str(error)
+
+
 def capped(measure: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values as they enter a mean: infinite ones at the metric's cap."""
     cap = getattr(entry_of(measure).module, "MEAN_CAP", None)

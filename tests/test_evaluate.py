@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -458,3 +459,30 @@ def test_a_method_that_gives_light_below_nothing_is_stopped(light: Path) -> None
     method = Method("dark", lambda image, row: image - 1, {}, "linear")
     with pytest.raises(ModelError, match="dark: k: the output holds light below 0"):
         corrected(method, np.zeros((2, 2, 3), np.float32), {"id": "k"})
+
+
+@pytest.mark.parametrize(
+    ("ruin", "said"),
+    [
+        (lambda document, table: table.drop(columns="psnr"), "does not give the metrics: it has no column 'psnr'"),
+        (lambda document, table: table.drop(columns="tau"), "does not give the metrics: it has no column 'tau'"),
+        (lambda document, table: table.drop(columns="scene"), "no per-image table: it lacks scene"),
+        (lambda document, table: table.assign(psnr="good"), "does not give the metrics: could not convert"),
+        (lambda document, table: document.update(method="mine"), "damaged: method should hold kind"),
+        (lambda document, table: document.update(already_right={}), "damaged: already_right should hold pairs"),
+        (lambda document, table: document.update(protocols=["psnr"]), "damaged: protocols should hold measures"),
+        (lambda document, table: document["protocols"].update(psnr=1), "damaged: the protocol of psnr is none"),
+    ],
+    ids=["value", "by", "scene", "text", "method", "already_right", "protocols", "protocol"],
+)
+def test_a_result_made_by_hand_ends_in_one_line(samples: Path, tmp_path: Path, ruin: Callable, said: str) -> None:
+    write_result(evaluate("baseline:identity", samples, metrics=["psnr"], by="tau", limit=2), tmp_path)
+    document, table = json.loads((tmp_path / "result.json").read_text()), pd.read_csv(tmp_path / "per_image.csv")
+    ruined = ruin(document, table)
+    (table if ruined is None else ruined).to_csv(tmp_path / "per_image.csv", index=False)
+    document["per_image_sha256"] = sha256_file(tmp_path / "per_image.csv")
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    with pytest.raises(InputError) as refused:
+        read_result(tmp_path)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
