@@ -46,8 +46,8 @@ def to_nits(
 
     Raises:
         TypeError: integers or half precision.
-        ValueError: unequal or wrong shapes, NaN, infinity, negative light, an unknown scale, a black target
-            with ``peak4000``.
+        ValueError: unequal or wrong shapes, NaN, infinity, negative light, an image without any light, an unknown
+            scale.
 
     >>> light = torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1)
     >>> [side.flatten().tolist() for side in to_nits(light, 2 * light)]
@@ -56,12 +56,12 @@ def to_nits(
     if scale not in get_args(Scale):
         raise ValueError(f"scale must be one of {', '.join(get_args(Scale))}, not {scale!r}")
     checked_pair(prediction, target, peak=None)
+    for name, light in (("prediction", prediction), ("target", target)):
+        if (light.detach().amax((1, 2, 3)) == 0).any():
+            raise ValueError(f"{name} is black all over an image, and there is no light to score")
     factor: float | torch.Tensor = {"white100": 100.0, "white203": 203.0}.get(scale, 1.0)
     if scale == "peak4000":
-        peak = target.amax((1, 2, 3), keepdim=True)
-        if (peak == 0).any():
-            raise ValueError("target must have light for peak4000: leave black images out")
-        factor = 4000 / peak
+        factor = 4000 / target.amax((1, 2, 3), keepdim=True)
     return (factor * prediction).clamp(min=PU21_BLACK), (factor * target).clamp(min=PU21_BLACK)
 
 
@@ -173,7 +173,8 @@ def checked_light(prediction: torch.Tensor, target: torch.Tensor) -> tuple[torch
 
     >>> checked_light(torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), 0.5))
     Traceback (most recent call last):
-    ValueError: prediction peaks at 0.5 and cd/m2 are expected: relative light needs a scale first, ...
+    ValueError: prediction peaks at 0.5 and cd/m2 are expected: relative light needs a scale first (scale=white100 puts \
+1 at 100 cd/m2), and light of another unit its factor
     """
     checked_pair(prediction, target, peak=None)
     for name, light in (("prediction", prediction), ("target", target)):
@@ -184,7 +185,7 @@ def checked_light(prediction: torch.Tensor, target: torch.Tensor) -> tuple[torch
             )
         if (peak := values.amax((1, 2, 3)).min()) <= 1:
             raise ValueError(
-                f"{name} peaks at {peak:g} and cd/m2 are expected: relative light needs a scale first, such as white at 100 cd/m2 (scale=white100)"
+                f"{name} peaks at {peak:g} and cd/m2 are expected: relative light needs a scale first (scale=white100 puts 1 at 100 cd/m2), and light of another unit its factor"
             )
     return prediction, target
 

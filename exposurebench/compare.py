@@ -18,6 +18,7 @@ from exposurebench.errors import ImageError, InputError, RecipeError
 from exposurebench.files import write_bytes
 from exposurebench.images import Image, encode_image, holds_light, quantize, read_image
 from exposurebench.measures import Arrays
+from exposurebench.metrics.hdrvdp.optics import pixels_per_degree
 from exposurebench.recipe import plugin_settings
 from exposurebench.report.maps import gray, overlaid, with_legend
 from exposurebench.scoring import Cells, Sides, cells_of, check_unmended, in_threads, map_of, sides_of
@@ -56,6 +57,7 @@ def compare(
     *,
     metrics: Sequence[str] = (),
     metric_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    shared_settings: Mapping[str, Any] | None = None,
     maps: str | Path | None = None,
     workers: int | None = None,
 ) -> Comparison:
@@ -70,6 +72,8 @@ def compare(
         metrics: names of ``metrics/``; by default PSNR and SSIM (folders: histogram similarity too), of light
             :data:`exposurebench.measures.LIGHT_METRICS`.
         metric_settings: settings of some of them, by name.
+        shared_settings: settings of every one of them that has such (``pixels_per_degree``, ``peak_nits``); those in
+            metric_settings win.
         maps: a PNG file, for folders a folder: where it is drawn what the metrics see, in colour over the target
             in gray with a legend; if none of them draws a map, the absolute difference, black for none.
         workers: threads; by default one for each core.
@@ -84,7 +88,8 @@ def compare(
     pairs, unmatched = _matched(Path(prediction), Path(target))
     folders = Path(target).is_dir()
     light = holds_light(next(iter(pairs.values()))[1])
-    entries = _entries(metrics or _default(light, folders), metric_settings or {}, light)
+    metrics = metrics or _default(light, folders)
+    entries = _entries(metrics, _with_shared(metrics, metric_settings or {}, shared_settings or {}), light)
 
     protocols = {
         measure: {**measures.protocol(measure, entry.settings), **measures.run_facts(entry)}
@@ -163,6 +168,37 @@ def _entries(metrics: Sequence[str], settings: Mapping[str, Mapping[str, Any]], 
     if strangers := [name for name in settings if name not in metrics]:
         raise RecipeError(f"settings of {', '.join(strangers)}, which is not measured: add it with --metric")
     return entries
+
+
+def _with_shared(
+    metrics: Sequence[str], settings: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """The settings of each metric, with those of the shared ones that it has."""
+    known = {metric: catalog.load("metrics", metric).parameters() for metric in metrics}
+    for name in shared:
+        if not any(name in parameters for parameters in known.values()):
+            raise RecipeError(f"none of {', '.join(metrics)} has {name}: choose others with --metric")
+    own = {m: {**{n: v for n, v in shared.items() if n in known[m]}, **settings.get(m, {})} for m in metrics}
+    return {**settings, **{metric: found for metric, found in own.items() if found}}
+
+
+def seen_pixels_per_degree(display: str) -> float:
+    """The pixels per degree of a display in words, ``COLUMNSxROWS,DIAGONAL_INCH,DISTANCE_M``.
+
+    Raises:
+        RecipeError: it is not written so, or a number is not positive.
+
+    >>> round(seen_pixels_per_degree("1920x1080,24,0.6"), 2)
+    38.61
+    """
+    try:
+        resolution, diagonal, distance = display.split(",")
+        columns, rows = map(int, resolution.split("x"))
+        return pixels_per_degree((columns, rows), float(diagonal), float(distance))
+    except ValueError as error:
+        raise RecipeError(
+            f"{display!r}: expected a display as COLUMNSxROWS,INCHES,METRES, all positive, such as 3840x2160,32,0.8"
+        ) from error
 
 
 def _sides(key: str, prediction: Path, target: Path, light: bool) -> tuple[Sides, Image]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from exposurebench import __version__, catalog, measures, tables
 from exposurebench.catalog import Entry
 from exposurebench.dataset import Dataset, Row, load_dataset
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
+from exposurebench.images import Image
 from exposurebench.measures import Arrays
 from exposurebench.method import Brackets, Method, TrainingTargets, corrected, open_method, open_predictions
 from exposurebench.recipe import SCHEMA, plugin_settings
@@ -202,30 +205,56 @@ def _scored(
 ) -> tuple[pd.DataFrame, dict[str, NDArray[Any]]]:
     """Score every pair; images are read, corrected and measured in threads, each holding its libraries to one core."""
     facts = [*PAIR_FACTS, *([by] if by and by not in (*PAIR_FACTS, "scene", "split") else [])]
-    scenes: dict[str, list[int]] = {}
-    for place, row in enumerate(rows):
-        scenes.setdefault(row["scene"], []).append(place)
     together = any(measures.is_per_scene(measure) for measure in entries)
 
+    def scored(place: int, pair: tuple[Cells, Sides], more: Cells) -> tuple[int, Cells, Arrays]:
+        about, sides = pair
+        cells, arrays = cells_of(entries, rows[place]["id"], sides)
+        return place, {**about, **cells, **more}, arrays
+
     def work(places: Sequence[int]) -> list[tuple[int, Cells, Arrays]]:
-        keys = [rows[place]["id"] for place in places]
-        pairs = [_pair(method, opened, split, rows[place], facts) for place in places]
-        shared = scene_cells(entries, keys, [sides for _, sides in pairs])
-        found = []
-        for place, key, (about, sides), more in zip(places, keys, pairs, shared, strict=True):
-            cells, arrays = cells_of(entries, key, sides)
-            found.append((place, {**about, **cells, **more}, arrays))
-        return found
+        kept = _Targets(opened, split, Counter(rows[place]["target_sha256"] for place in places))
+        # One after the other, each gone before the next is read.
+        pairs: Iterable[tuple[Cells, Sides]] = (_pair(method, kept, rows[place], facts) for place in places)
+        shared: Iterable[Cells] = repeat({})
+        if together:
+            pairs = list(pairs)
+            shared = scene_cells(entries, [rows[place]["id"] for place in places], [sides for _, sides in pairs])
+        return list(map(scored, places, pairs, shared))
 
-    units = list(scenes.values()) if together else [[place] for place in range(len(rows))]
-    scored = sorted((item for unit in in_threads(work, units, workers) for item in unit), key=lambda item: item[0])
-    table = pd.DataFrame([cells for _, cells, _ in scored])
-    return table, {name: np.stack([arrays[name] for _, _, arrays in scored]) for name in scored[0][2]}
+    most = len(rows) if together else -(-len(rows) // (workers or os.cpu_count() or 1))
+    units = _grouped([row["scene" if together else "target_sha256"] for row in rows], most)
+    found = sorted((item for unit in in_threads(work, units, workers) for item in unit), key=lambda item: item[0])
+    table = pd.DataFrame([cells for _, cells, _ in found])
+    return table, {name: np.stack([arrays[name] for _, _, arrays in found]) for name in found[0][2]}
 
 
-def _pair(method: Method, opened: Dataset, split: str, row: Row, facts: Sequence[str]) -> tuple[Cells, Sides]:
+def _grouped(names: Sequence[str], most: int) -> list[list[int]]:
+    """The places of each name, in pieces of at most so many that every thread has something to do."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
+    return [group[start : start + most] for group in places.values() for start in range(0, len(group), most)]
+
+
+class _Targets:
+    """The targets of some rows: one that the next row shares is kept, with what was found out about it."""
+
+    def __init__(self, dataset: Dataset, split: str, shared_by: Mapping[str, int]) -> None:
+        self.dataset, self.split, self.shared_by = dataset, split, shared_by
+        self._kept: dict[str, tuple[Image, dict[Any, Any] | None]] = {}
+
+    def of(self, row: Row) -> tuple[Image, dict[Any, Any] | None]:
+        name = row["target_sha256"]
+        if name not in self._kept:
+            self._kept.clear()
+            self._kept[name] = self.dataset.read_target(self.split, row), {} if self.shared_by[name] > 1 else None
+        return self._kept[name]
+
+
+def _pair(method: Method, targets: _Targets, row: Row, facts: Sequence[str]) -> tuple[Cells, Sides]:
     """What a pair is called and how it was made, and both its sides."""
-    given, target = opened.read_input(split, row), opened.read_target(split, row)
+    given, (target, of_target) = targets.dataset.read_input(targets.split, row), targets.of(row)
     prediction = corrected(method, given.as_float(), row, target.bit_depth)
     if prediction.shape != target.pixels.shape:
         raise ModelError(
@@ -233,5 +262,6 @@ def _pair(method: Method, opened: Dataset, split: str, row: Row, facts: Sequence
         )
     comparable = given.encoding == target.encoding and given.pixels.shape == target.pixels.shape
     unchanged = comparable and bool(np.array_equal(given.pixels, target.pixels))
-    about: Cells = {"id": row["id"], "scene": row["scene"], "split": split, "unchanged": unchanged}
-    return about | {fact: row[fact] for fact in facts if fact in row}, sides_of(prediction, target, given)
+    about: Cells = {"id": row["id"], "scene": row["scene"], "split": targets.split, "unchanged": unchanged}
+    about |= {fact: row[fact] for fact in facts if fact in row}
+    return about, sides_of(prediction, target, given, of_target)

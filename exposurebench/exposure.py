@@ -17,12 +17,6 @@ UNDEREXPOSED = 5 / 255
 """A pixel whose brightest channel stays at or below this display value counts as underexposed."""
 NEARLY_OVEREXPOSED = 230 / 255
 """From here to ``OVEREXPOSED`` a pixel is nearly clipped: a third of a stop more light (gamma 2.2) makes it white."""
-WHITE_NITS = 100.0
-"""The luminance of display white, which is light 1: what absolute metrics assume when nobody says."""
-PEAK_NITS = 1000.0
-"""The brightest that the assumed display can show; light beyond it is clipped there."""
-BLACK_NITS = 0.005
-"""Its black."""
 
 
 def exposure_ev(tau: float) -> float:
@@ -184,29 +178,6 @@ def clipping_regions(red: A, green: A, blue: A) -> dict[str, A]:
     # A level of 8 bits divided by 255 in float32 may end a hair below the threshold in float64.
     clipped, bright = (level >= threshold - 1e-6 for threshold in (OVEREXPOSED, NEARLY_OVEREXPOSED))
     return {"clipped": clipped, "near_clipped": bright & ~clipped, "unclipped": ~bright}
-
-
-def shown_nits(light: A, *, white_nits: float = WHITE_NITS, peak_nits: float | None = PEAK_NITS) -> A:
-    """Relative light as a display shows it, in cd/m2: ``light * white_nits``, from the display's black to its peak.
-
-    Args:
-        light: linear, 1 being display white, any shape.
-        white_nits: the luminance of display white.
-        peak_nits: the brightest that the display can show; None leaves light beyond it to whoever aligns it first.
-
-    Returns:
-        The same shape, from ``BLACK_NITS`` up.
-
-    Raises:
-        ValueError: white that is not positive, or a peak below it.
-
-    >>> import numpy as np
-    >>> shown_nits(np.array([0.0, 1.0, 50.0])).tolist()
-    [0.005, 100.0, 1000.0]
-    """
-    if not 0 < white_nits <= (white_nits if peak_nits is None else peak_nits):
-        raise ValueError(f"white must be positive and at most the peak, not {white_nits} of {peak_nits} cd/m2")
-    return (light * white_nits).clip(BLACK_NITS, peak_nits)
 
 
 def _checked(tau: float) -> float:

@@ -131,7 +131,7 @@ def entries(track: str, root: str | Path) -> list[Entry]:
         try:
             summary = tables.summarize(per_image, list(document["protocols"]))
         except (KeyError, ValueError, TypeError, RecipeError) as error:
-            raise InputError(f"{str(path)!r}: its table does not give its metrics ({error})") from error
+            raise InputError(f"{str(path)!r}: its table does not give its metrics ({tables.lacking(error)})") from error
         if not len(summary):
             raise InputError(f"{str(path)!r}: its table has no pair that says anything")
         found.append(Entry(path, document, Result(document, per_image, summary)))

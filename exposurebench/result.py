@@ -21,6 +21,8 @@ from exposurebench.recipe import SCHEMA
 
 FORMAT = "exposurebench.result"
 KEYS = ("name", "method", "dataset", "protocols", "already_right", "versions", "hardware", "per_image_sha256")
+NESTED = {"method": ("kind",), "dataset": ("name", "pixels", "split"), "protocols": (), "already_right": ("pairs",)}
+"""The keys of ``result.json`` that hold keys of their own, and which of those are asked for."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,10 @@ def derived(
     try:
         summary = tables.summarize(per_image, protocols, arrays)
         parts = tables.summarize_by(per_image, by, protocols, arrays) if by else None
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{document['name']}: the per-image table does not give the metrics: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{document['name']}: the per-image table does not give the metrics: {tables.lacking(error)}"
+        ) from error
     return Result(document, per_image, summary, parts, arrays, method)
 
 
@@ -110,6 +114,14 @@ def read_result(folder: str | Path) -> Result:
     """
     folder = Path(folder)
     document = read_document(folder / "result.json", "the result of an evaluation", FORMAT, SCHEMA, KEYS)
+    for key, wanted in NESTED.items():
+        if not isinstance(document[key], dict) or set(wanted) - set(document[key]):
+            raise InputError(
+                f"{str(folder / 'result.json')!r} is damaged: {key} should hold {', '.join(wanted) or 'measures'}"
+            )
+    for measure, facts in document["protocols"].items():
+        if not isinstance(facts, dict):
+            raise InputError(f"{str(folder / 'result.json')!r} is damaged: the protocol of {measure} is none")
     per_image = tables.read_table(folder / "per_image.csv")
     if sha256_file(folder / "per_image.csv") != document.pop("per_image_sha256"):
         raise InputError(

@@ -41,6 +41,7 @@ class Sides:
         encoding: what the numbers stand for, ``srgb`` or ``linear``.
         regions: ``(1, 1, H, W)`` booleans by the name of the region of the input; none where there is no input.
         done: what was computed of them already, so that metrics may share it.
+        of_target: what was computed of the target alone, which pairs of one target share; None where no other has it.
     """
 
     prediction: torch.Tensor
@@ -48,28 +49,42 @@ class Sides:
     encoding: str
     regions: Mapping[str, torch.Tensor] = field(default_factory=dict)
     done: dict[Any, Any] = field(default_factory=dict, repr=False)
+    of_target: dict[Any, Any] | None = field(default=None, repr=False)
 
-    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
+    def once(self, key: Any, compute: Callable[[], T]) -> T:
         """A value, computed the first time it is asked for."""
-        if key not in self.done:
-            self.done[key] = compute()
-        return self.done[key]
+        return _once(self.done, key, compute)
+
+    def once_a_target(self, key: Any, compute: Callable[[], T]) -> T:
+        """A value that follows from the target alone, computed the first time a pair of that target asks for it."""
+        return _once(self.done if self.of_target is None else self.of_target, key, compute)
 
 
-def sides_of(prediction: NDArray[Any], target: Image, given: Image | None = None) -> Sides:
+def _once(done: dict[Any, Any], key: Any, compute: Callable[[], T]) -> T:
+    if key not in done:
+        done[key] = compute()
+    found: T = done[key]
+    return found
+
+
+def sides_of(
+    prediction: NDArray[Any], target: Image, given: Image | None = None, of_target: dict[Any, Any] | None = None
+) -> Sides:
     """Both sides of a pair, and the regions of its input.
 
     Args:
         prediction: ``(H, W, 3)``: levels as a file holds them, or float32 light.
         target: what it is compared with.
         given: the input, display-encoded.
+        of_target: see :class:`Sides`; one dictionary for all pairs of one target, empty at first.
     """
     dtype = torch.float64 if target.encoding == "srgb" else torch.float32
     regions = {}
     if given is not None:
         red, green, blue = to_tensor(given.as_float()).unsqueeze(1).unbind(2)
         regions = clipping_regions(red, green, blue)
-    return Sides(to_tensor(prediction, dtype), to_tensor(target.pixels, dtype), target.encoding, regions)
+    theirs = to_tensor(target.pixels, dtype)
+    return Sides(to_tensor(prediction, dtype), theirs, target.encoding, regions, of_target=of_target)
 
 
 def check_unmended(path: Path, image: Image, broken: Sequence[str] = ("nan", "infinite", "negative")) -> None:
@@ -164,7 +179,18 @@ def _answers(measure: str, entry: Entry, sides: Sides, *, drawn: bool) -> Any:
     else:
         drawn = drawn or ("answers", measure, True) in sides.done
         known = {"with_map": True} if drawn else {}
-    return sides.once(("answers", measure, drawn), lambda: entry.function()(*as_taken(entry, sides), **known))
+
+    def answered() -> Any:
+        ours, theirs = as_taken(entry, sides)
+        target: Any = theirs
+        if sides.of_target is not None and hasattr(entry.module, "prepared"):
+            half = entry.module.prepared
+            settings = {name: value for name, value in entry.settings.items() if name in keywords(half)}
+            # What the steps before the metric make of the target depends on their settings alone.
+            target = sides.once_a_target((half, str(entry.settings)), lambda: half(theirs, **settings))
+        return entry.function()(ours, target, **known)
+
+    return sides.once(("answers", measure, drawn), answered)
 
 
 def as_taken(entry: Entry, sides: Sides) -> tuple[torch.Tensor, torch.Tensor]:
@@ -203,7 +229,8 @@ def _statistics(entry: Entry, key: str, sides: Sides, side: str) -> dict[str, to
         found: dict[str, torch.Tensor] = function(images, **settings, **seeded)
         return found
 
-    answers = sides.once((function, side, str(settings), str(seeded)), measured)
+    once = sides.once_a_target if side == "target" else sides.once
+    answers = once((function, side, str(settings), str(seeded)), measured)
     return {name: answers[name] for name in getattr(entry.module, "COLUMNS", answers)}
 
 

@@ -177,6 +177,15 @@ def summarize_by(
     return found[[column, *SUMMARY_COLUMNS]].reset_index(drop=True)
 
 
+def lacking(error: Exception) -> str:
+    """Why a table does not give its metrics, in words.
+
+    >>> lacking(KeyError("scene"))
+    "it has no column 'scene'"
+    """
+    return f"it has no column {error}" if isinstance(error, KeyError) else str(error)
+
+
 def capped(measure: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values as they enter a mean: infinite ones at the metric's cap."""
     cap = getattr(entry_of(measure).module, "MEAN_CAP", None)
@@ -235,7 +244,7 @@ class Words:
 
 
 def words(row: Mapping[str, Any]) -> Words:
-    """A row of a summary in words: dB with 2 decimals, similarities in % with 1, all else with 3.
+    """A row of a summary in words: dB with 2 decimals, similarities in % with 1, thousands with none, all else with 3.
 
     An interval is spelled with as many more digits as it takes to tell its ends apart.
 
@@ -251,6 +260,7 @@ def words(row: Mapping[str, Any]) -> Words:
         decimals = 2
     elif family.startswith("histogram_similarity") and not part.endswith("_w1"):
         scale, decimals, unit = 100, 1, "%"
+    decimals = decimals_of(scale * float(row["value"]), decimals)
     low, high = (scale * float(row.get(end, math.nan)) for end in ("low", "high"))
     floor = scale * float(row.get("noise_floor", math.nan))
     return Words(
@@ -263,9 +273,18 @@ def words(row: Mapping[str, Any]) -> Words:
     )
 
 
+def decimals_of(value: float, decimals: int) -> int:
+    """The decimals that a number is given of those that its kind has: a number of thousands has none."""
+    return 0 if abs(value) >= 1000 else decimals
+
+
 def spelled(value: float, decimals: int) -> str:
-    """A number with so many decimals and a minus sign that is one; what rounds to nothing has none."""
-    return "\u221e" if value == math.inf else f"{value:z.{decimals}f}".replace("-", "\u2212")
+    """A number with so many decimals and a minus sign that is one; what rounds to nothing has none.
+
+    >>> spelled(-0.0004, 3), spelled(1676081.6, 0)
+    ('0.000', '1,676,082')
+    """
+    return "\u221e" if value == math.inf else f"{value:z,.{decimals}f}".replace("-", "\u2212")
 
 
 def _ends(low: float, high: float, decimals: int) -> tuple[str, str]:

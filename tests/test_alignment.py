@@ -57,7 +57,7 @@ def test_peak_is_the_targets_image_by_image(target):
 
 def test_light_in_nits_keeps_its_scale(target):
     assert all(map(torch.equal, to_nits(target, 2 * target, scale="nits"), (target, 2 * target)))
-    with pytest.raises(ValueError, match="relative light needs a scale first, such as white at 100"):
+    with pytest.raises(ValueError, match=r"relative light needs a scale first \(scale=white100 puts 1 at 100 cd/m2\)"):
         shown(target / target.max(), target, scale="nits")
 
 
@@ -71,10 +71,13 @@ def test_shown_is_scale_then_alignment(target):
 
 
 def test_black_becomes_the_black_of_a_display():
-    black = torch.zeros(1, 3, 2, 2)
-    assert [side.unique().item() for side in to_nits(black, black)] == pytest.approx([0.005, 0.005])
-    with pytest.raises(ValueError, match="black"):
-        to_nits(black, black, scale="peak4000")
+    light = torch.zeros(2, 3, 2, 2)
+    light[:, 0, 0, 0] = 1
+    assert [side.unique().tolist() for side in to_nits(light, light)] == [pytest.approx([0.005, 100])] * 2
+    black = light * torch.tensor([1, 0]).view(2, 1, 1, 1)
+    for name, sides in (("prediction", (black, light)), ("target", (light, black))):
+        with pytest.raises(ValueError, match=f"{name} is black all over an image, and there is no light"):
+            to_nits(*sides)
 
 
 def test_scale_refuses():

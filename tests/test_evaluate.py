@@ -1,7 +1,10 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
@@ -13,9 +16,11 @@ from exposurebench.errors import InputError, MissingError, ModelError, RecipeErr
 from exposurebench.evaluate import evaluate
 from exposurebench.files import sha256_file
 from exposurebench.images import encode_image, encode_radiance, quantize
+from exposurebench.make_dataset import make_dataset
 from exposurebench.method import Brackets, Method, corrected, open_method
 from exposurebench.models.small_cnn import network
 from exposurebench.predict import predict, predict_dataset
+from exposurebench.recipe import dataset_recipe
 from exposurebench.report.page import write_page
 from exposurebench.report.summary import as_text
 from exposurebench.result import read_result, write_result
@@ -219,9 +224,6 @@ def test_a_result_of_two_runs_is_refused(samples: Path, tmp_path: Path) -> None:
 
 
 def test_pairs_that_were_all_right_already_say_nothing(tmp_path: Path) -> None:
-    from exposurebench.make_dataset import make_dataset
-    from exposurebench.recipe import dataset_recipe
-
     recipe = dataset_recipe({"source": "samples", "tau": 1.0, "size": 64, "well_exposed": 1})
     built = make_dataset(recipe, tmp_path / "set", card=False).dataset
     with pytest.raises(InputError, match="every input equals its target"):
@@ -350,9 +352,6 @@ def test_what_a_network_metric_lacks_is_said_before_anything_is_measured(
 @pytest.fixture(scope="module")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs whose targets are light: computed scenes at two exposures."""
-    from exposurebench.make_dataset import make_dataset
-    from exposurebench.recipe import dataset_recipe
-
     recipe = {
         "source": "synthetic",
         "pair": "relative_luminance",
@@ -376,6 +375,36 @@ def write_light(dataset: Dataset, folder: Path, gain: float, file_format: str = 
         suffix = "hdr" if file_format == "hdr" else "exr"
         (folder / f"{row['id']}.{suffix}").write_bytes(encode_radiance(pixels, file_format))
     return folder
+
+
+def test_a_target_is_looked_at_once(tmp_path: Path, register: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of one target read it once and share its half of the work, and no digit of a score tells."""
+    recipe = {"source": "synthetic", "pair": "relative_luminance/absolute", "limit": 3, "size": 48, "ev": "-1,0,2"}
+    built = make_dataset(dataset_recipe({**recipe, "split": "test"}), tmp_path / "set", card=False).dataset
+    rows = built.rows("test")
+    folder = write_light(built, tmp_path / "double", 2.0)
+    read, halves, seen = [], [], []
+    original = type(built).read_target
+    monkeypatch.setattr(type(built), "read_target", lambda self, *row: read.append(row) or original(self, *row))
+
+    def apart(prediction: torch.Tensor, target: Any) -> torch.Tensor:
+        seen.append(type(target))
+        return (prediction - (target[0] if isinstance(target, tuple) else target)).abs().mean((1, 2, 3))
+
+    def table(workers: int) -> pd.DataFrame:
+        read.clear()
+        return evaluate(None, built.folder, predictions=folder, metrics=["apart"], workers=workers).per_image
+
+    register("apart", apart=apart, TAKES="nits")
+    alone = table(len(rows))
+    assert len(read) == len(rows), "as many threads as rows share nothing"
+    assert table(1).equals(alone)
+    assert (len(rows), len(read), set(seen)) == (9, 3, {torch.Tensor})
+    register("apart", apart=apart, TAKES="nits", prepared=lambda target: halves.append(1) or (target,))
+    seen.clear()
+    assert table(1).equals(alone)
+    assert (len(read), len(halves), seen) == (3, 3, [tuple] * 9)
+    assert table(2).equals(alone)
 
 
 def test_light_is_scored_from_files_of_light(
@@ -427,3 +456,30 @@ def test_a_method_that_gives_light_below_nothing_is_stopped(light: Path) -> None
     method = Method("dark", lambda image, row: image - 1, {}, "linear")
     with pytest.raises(ModelError, match="dark: k: the output holds light below 0"):
         corrected(method, np.zeros((2, 2, 3), np.float32), {"id": "k"})
+
+
+@pytest.mark.parametrize(
+    ("ruin", "said"),
+    [
+        (lambda document, table: table.drop(columns="psnr"), "does not give the metrics: it has no column 'psnr'"),
+        (lambda document, table: table.drop(columns="tau"), "does not give the metrics: it has no column 'tau'"),
+        (lambda document, table: table.drop(columns="scene"), "no per-image table: it lacks scene"),
+        (lambda document, table: table.assign(psnr="good"), "does not give the metrics: could not convert"),
+        (lambda document, table: document.update(method="mine"), "damaged: method should hold kind"),
+        (lambda document, table: document.update(already_right={}), "damaged: already_right should hold pairs"),
+        (lambda document, table: document.update(protocols=["psnr"]), "damaged: protocols should hold measures"),
+        (lambda document, table: document["protocols"].update(psnr=1), "damaged: the protocol of psnr is none"),
+    ],
+    ids=["value", "by", "scene", "text", "method", "already_right", "protocols", "protocol"],
+)
+def test_a_result_made_by_hand_ends_in_one_line(samples: Path, tmp_path: Path, ruin: Callable, said: str) -> None:
+    write_result(evaluate("baseline:identity", samples, metrics=["psnr"], by="tau", limit=2), tmp_path)
+    document, table = json.loads((tmp_path / "result.json").read_text()), pd.read_csv(tmp_path / "per_image.csv")
+    ruined = ruin(document, table)
+    (table if ruined is None else ruined).to_csv(tmp_path / "per_image.csv", index=False)
+    document["per_image_sha256"] = sha256_file(tmp_path / "per_image.csv")
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    with pytest.raises(InputError) as refused:
+        read_result(tmp_path)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)

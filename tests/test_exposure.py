@@ -13,7 +13,6 @@ from exposurebench.exposure import (
     display_threshold,
     exposure_ev,
     overexpose,
-    shown_nits,
     underexpose,
 )
 
@@ -129,12 +128,3 @@ def test_every_level_is_in_one_region(dtype: type) -> None:
     assert sum(mask.astype(int) for mask in regions.values()).tolist() == [1] * 256
     starts = {name: int(mask.argmax()) for name, mask in regions.items()}
     assert starts == {"unclipped": 0, "near_clipped": 230, "clipped": 250}
-
-
-def test_a_display_shows_light_between_its_black_and_its_peak() -> None:
-    light = np.array([0.0, 1e-6, 0.5, 1.0, 9.9, 10.1])
-    assert shown_nits(light).tolist() == pytest.approx([0.005, 0.005, 50, 100, 990, 1000])
-    assert shown_nits(light, white_nits=203.0, peak_nits=None).tolist()[-1] == pytest.approx(2050.3)
-    for white, peak in ((0, 1000), (100, 50), (-1, None)):
-        with pytest.raises(ValueError, match="white must be positive and at most the peak"):
-            shown_nits(light, white_nits=white, peak_nits=peak)

@@ -60,7 +60,7 @@ ROOMS: dict[str, tuple[int, str]] = {
         ("models", "losses", "layers", "pretrained", "metrics", "alignment", "tiling", "training_recipe", "processes"),
         (2, "torch"),
     ),
-    **dict.fromkeys(("tables", "measures", "statistics"), (2, "neither")),
+    **dict.fromkeys(("tables", "measures", "statistics", "histograms"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
     ),

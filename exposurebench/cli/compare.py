@@ -14,6 +14,9 @@ from exposurebench.cli import options
 @click.argument("target", metavar="B", type=click.Path(path_type=Path))
 @options.metrics
 @options.metric_settings
+@click.option("--pixels-per-degree", type=float, help="How finely they are seen, for every metric that asks.")
+@click.option("--display", metavar="COLUMNSxROWS,INCHES,METRES", help="The display and its distance, instead of that.")
+@click.option("--peak", "peak_nits", type=float, help="The display's peak in cd/m2, for every metric that asks.")
 @options.folder(
     "--map", "maps", help="Draw what the metrics see, else the differences: a PNG file (of folders, a folder)."
 )
@@ -24,20 +27,30 @@ def compare(
     target: Path,
     metrics: tuple[str, ...],
     metric_settings: tuple[str, ...],
+    pixels_per_degree: float | None,
+    display: str | None,
+    peak_nits: float | None,
     maps: Path | None,
     workers: int | None,
     as_json: bool,
 ) -> None:
     """Score A against B: two images, or two folders whose files have the same names."""
     from exposurebench.compare import compare as score
+    from exposurebench.compare import seen_pixels_per_degree
+    from exposurebench.errors import RecipeError
     from exposurebench.recipe import parse_metric_settings
     from exposurebench.report.summary import comparison_as_text
 
+    if display and pixels_per_degree is not None:
+        raise RecipeError("--display says the pixels per degree: leave out --pixels-per-degree")
+    pixels_per_degree = seen_pixels_per_degree(display) if display else pixels_per_degree
+    shared = {"pixels_per_degree": pixels_per_degree, "peak_nits": peak_nits}
     found = score(
         prediction,
         target,
         metrics=metrics,
         metric_settings=parse_metric_settings(metric_settings),
+        shared_settings={name: value for name, value in shared.items() if value is not None},
         maps=maps,
         workers=workers,
     )

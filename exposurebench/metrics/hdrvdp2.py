@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from exposurebench.metrics.hdrvdp import detection, masking, optics, pooling, pyramid, receptors, sensitivity
-from exposurebench.metrics.hdrvdp.light import GRAY, catches, checked_light, differs, through
+from exposurebench.metrics.hdrvdp.light import GRAY, absolute, catches, differs, through
+from exposurebench.metrics.hdrvdp.target import Prepared
 
 TITLE = "HDR-VDP-2.2.2: quality, and whether a difference is seen"
 TAKES = "nits"
@@ -84,7 +85,7 @@ _WEIGHTS: dict[str, pooling.Weights] = {
 @torch.no_grad()
 def hdrvdp2(
     prediction: torch.Tensor,
-    target: torch.Tensor,
+    target: torch.Tensor | Prepared,
     *,
     release: Release = "2.2.2",
     encoding: Encoding = "rgb-bt.709",
@@ -104,7 +105,7 @@ def hdrvdp2(
         prediction: ``(N, 3, H, W)`` in absolute light, float32 or float64; ``(N, 1, H, W)`` for the encodings
             ``luminance`` and ``luma-display``.
         target: the same, or one image against which all predictions are scored: its half of the work is then
-            done once.
+            done once. Or what :func:`prepared` made of it, for predictions that come one after the other.
         release: 2.2.2, or 2.2.0 with its other Q (lower is better) and ``Q_MOS``.
         encoding: what the numbers are: linear Rec. 709 or a display's own RGB in cd/m2, XYZ with Y in cd/m2,
             luminance in cd/m2, or display values in [0, 1] of a display of 1 to 100 cd/m2.
@@ -136,15 +137,22 @@ def hdrvdp2(
     """
     if release not in _WEIGHTS:
         raise ValueError(f"release must be one of {', '.join(_WEIGHTS)}, not {release!r}")
+    settings: dict[str, Any] = {
+        "encoding": encoding,
+        "pixels_per_degree": pixels_per_degree,
+        "surround": surround,
+        "luminance_scale": luminance_scale,
+    }
     ppd = optics.checked_ppd(pixels_per_degree)
-    sides = checked_light(prediction, target, encoding, luminance_scale, ENCODINGS)
-    if encoding == "XYZ":
-        sides = through(sides[0], _XYZ_TO_RGB), through(sides[1], _XYZ_TO_RGB)
-    spectrum = "d65" if encoding in GRAY else "ccfl-lcd"
-    around = optics.around(sides[1], surround, ("mean",))
-    seen, frequencies = _seen(sides, spectrum, ppd, around, prediction.dtype)
+    light = _light(prediction, "prediction", encoding, luminance_scale)
+    theirs = target if isinstance(target, Prepared) else prepared(target, **settings)
+    theirs.check(prediction, light, settings)
+    answer, adapted = _received(light, encoding, ppd, theirs.surround, prediction.dtype)
+    seen = _seen(answer, adapted, theirs, ppd)
 
-    errors = pooling.log_errors([band * 2**b for b, band in enumerate(seen)], differs(*sides).to(prediction.dtype))
+    mask = differs(light, theirs.light).to(prediction.dtype)
+    errors = pooling.log_errors([band * 2**b for b, band in enumerate(seen)], mask)
+    frequencies = _frequencies(ppd, len(seen))
     if release == "2.2.2":
         columns = {"Q": pooling.quality_2_2_2(errors, frequencies, _WEIGHTS[release])}
     else:
@@ -156,34 +164,88 @@ def hdrvdp2(
     return {**columns, "P_map": found} if with_map else columns
 
 
-def _seen(
-    sides: tuple[torch.Tensor, torch.Tensor], spectrum: str, ppd: float, around: torch.Tensor | None, dtype: torch.dtype
-) -> tuple[list[torch.Tensor], list[float]]:
-    """The visible difference in every band, and the bands' frequencies.
+@torch.no_grad()
+def prepared(
+    target: torch.Tensor,
+    *,
+    encoding: Encoding = "rgb-bt.709",
+    pixels_per_degree: float = 30.0,
+    surround: float | Literal["mean"] = 1e-5,
+    luminance_scale: float = 1.0,
+) -> Prepared:
+    """The target's half of :func:`hdrvdp2`, whose arguments these are: more than a third of the work on a pair.
 
-    Up to the answers of the receptors in double precision, whose small differences single precision would lose.
+    >>> light = torch.linspace(1, 200, 32).expand(1, 3, 24, 32)
+    >>> half = prepared(light)
+    >>> [hdrvdp2(each, half)["Q"].item() == hdrvdp2(each, light)["Q"].item() for each in (light, light / 2)]
+    [True, True]
     """
-    height = pyramid.levels((sides[0].shape[2], sides[0].shape[3]), "sp3")
-    frequencies = [ppd / 2 / 2**b for b in range(height + 2)]
-    answers, lights = [], []
-    for side in sides:
-        catch = catches(optics.on_retina(side, ppd, around), "2.2.2", spectrum)
-        answer = receptors.response(catch, _RECEPTORS)
-        answers.append(answer - answer.mean((2, 3), keepdim=True))
-        lights.append((catch[:, 0:1] + catch[:, 1:2]).to(dtype))
-    differences, target = (
-        pyramid.analysed(answer.to(dtype), "sp3", height) for answer in (answers[0] - answers[1], answers[1])
-    )
-    left = [differences[-1] + target[-1], target[-1]]
-    outside = left[1].mean((2, 3), keepdim=True)
-    for i, light in enumerate(lights):
-        residual_ppd = 2 * math.sqrt(2) * frequencies[-1]
-        left[i] = sensitivity.filtered(left[i], light.mean((1, 2, 3)), outside, residual_ppd, _SENSITIVITY)
-    differences[-1], target[-1] = left[0] - left[1], left[1]
-    for bands in (differences, target):
-        for b, band in enumerate(bands):
-            band /= 2**b
-    adapted = sensitivity.adaptation(*lights)
-    noises = sensitivity.noises(adapted, differences[:-1], frequencies[:-1], _SENSITIVITY, without_optics=False)
-    noises.append(adapted.new_ones((1, 1, 1, 1)))  # the residual has been through the sensitivity already
-    return masking.visible_bands(differences, target, noises, _MASKING), frequencies
+    ppd = optics.checked_ppd(pixels_per_degree)
+    light = _light(target, "target", encoding, luminance_scale)
+    around = optics.around(light, surround, ("mean",))
+    answer, adapted = _received(light, encoding, ppd, around, target.dtype)
+    bands = _analysed(answer.to(target.dtype))
+    residual = bands[-1]
+    bands[-1] = _filtered(residual, adapted, residual, ppd, len(bands))
+    settings: dict[str, Any] = {
+        "encoding": encoding,
+        "pixels_per_degree": pixels_per_degree,
+        "surround": surround,
+        "luminance_scale": luminance_scale,
+    }
+    return Prepared(settings, target.dtype, light, around, answer, adapted, _divided(bands), residual)
+
+
+def _light(batch: torch.Tensor, name: str, encoding: str, scale: float) -> torch.Tensor:
+    """A batch as light of the display's own channels."""
+    light = absolute(batch, name, encoding, scale, ENCODINGS)
+    return through(light, _XYZ_TO_RGB) if encoding == "XYZ" else light
+
+
+def _received(
+    light: torch.Tensor, encoding: str, ppd: float, around: torch.Tensor | None, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the receptors answer to light, without its mean, and the light that they are adapted to.
+
+    The answers in double precision: single precision would lose their small differences.
+    """
+    catch = catches(optics.on_retina(light, ppd, around), "2.2.2", "d65" if encoding in GRAY else "ccfl-lcd")
+    answer = receptors.response(catch, _RECEPTORS)
+    return answer - answer.mean((2, 3), keepdim=True), (catch[:, 0:1] + catch[:, 1:2]).to(dtype)
+
+
+def _frequencies(ppd: float, bands: int) -> list[float]:
+    return [ppd / 2 / 2**b for b in range(bands)]
+
+
+def _analysed(answer: torch.Tensor) -> list[torch.Tensor]:
+    return pyramid.analysed(answer, "sp3", pyramid.levels((answer.shape[2], answer.shape[3]), "sp3"))
+
+
+def _divided(bands: list[torch.Tensor]) -> list[torch.Tensor]:
+    for b, band in enumerate(bands):
+        band /= 2**b
+    return bands
+
+
+def _filtered(
+    residual: torch.Tensor, adapted: torch.Tensor, target: torch.Tensor, ppd: float, bands: int
+) -> torch.Tensor:
+    """A residual as it is seen in the mean light of its image, on a sheet filled with the mean of the target's."""
+    outside = target.mean((2, 3), keepdim=True)
+    residual_ppd = 2 * math.sqrt(2) * _frequencies(ppd, bands)[-1]
+    return sensitivity.filtered(residual, adapted.mean((1, 2, 3)), outside, residual_ppd, _SENSITIVITY)
+
+
+def _seen(answer: torch.Tensor, adapted: torch.Tensor, theirs: Prepared, ppd: float) -> list[torch.Tensor]:
+    """The visible difference in every band."""
+    differences = _analysed((answer - theirs.answer).to(theirs.dtype))
+    height = len(differences)
+    ours = _filtered(differences[-1] + theirs.residual, adapted, theirs.residual, ppd, height)
+    differences[-1] = ours - theirs.bands[-1] * 2 ** (height - 1)
+    _divided(differences)
+    frequencies = _frequencies(ppd, height)
+    both = sensitivity.adaptation(adapted, theirs.adapted)
+    noises = sensitivity.noises(both, differences[:-1], frequencies[:-1], _SENSITIVITY, without_optics=False)
+    noises.append(both.new_ones((1, 1, 1, 1)))  # the residual has been through the sensitivity already
+    return masking.visible_bands(differences, theirs.bands, noises, _MASKING)

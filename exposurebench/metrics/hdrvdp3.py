@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from exposurebench.metrics.hdrvdp import detection, masking, optics, pooling, pyramid, receptors, sensitivity
-from exposurebench.metrics.hdrvdp.light import GRAY, catches, checked_light, differs, receptor_facts, through
+from exposurebench.metrics.hdrvdp.light import GRAY, absolute, catches, differs, receptor_facts, through
+from exposurebench.metrics.hdrvdp.target import Prepared
 
 TITLE = "HDR-VDP-3.0.7: quality, and whether a difference is seen"
 TAKES = "nits"
@@ -110,7 +111,7 @@ _TASKS = {"quality": _QUALITY, "side-by-side": _QUALITY, "flicker": _FLICKER, "d
 @torch.no_grad()
 def hdrvdp3(
     prediction: torch.Tensor,
-    target: torch.Tensor,
+    target: torch.Tensor | Prepared,
     *,
     task: Task = "quality",
     encoding: Encoding = "rgb-bt.709",
@@ -130,7 +131,7 @@ def hdrvdp3(
         prediction: ``(N, 3, H, W)`` in absolute light, float32 or float64; ``(N, 1, H, W)`` for the encodings
             ``luminance`` and ``luma-display``.
         target: the same, or one image against which all predictions are scored: its half of the work is then
-            done once.
+            done once. Or what :func:`prepared` made of it, for predictions that come one after the other.
         task: what the constants were fitted to: ``quality`` and ``side-by-side`` (the same computation),
             ``flicker`` between the two in one place, or ``detection`` of any difference.
         encoding: what the numbers are: linear Rec. 709, Rec. 2020 or a display's own RGB in cd/m2, XYZ with Y
@@ -162,18 +163,21 @@ def hdrvdp3(
     >>> hdrvdp3(light.clamp(max=150), light)["Q_JOD"].item() < 10
     True
     """
-    if task not in _TASKS:
-        raise ValueError(f"task must be one of {', '.join(_TASKS)}, not {task!r}")
-    fit, ppd = _TASKS[task], optics.checked_ppd(pixels_per_degree)
-    sides = checked_light(prediction, target, encoding, luminance_scale, ENCODINGS)
-    spectrum = _spectrum(encoding)
-    native = receptor_facts("3.0.7", spectrum).get("rgb-bt.709" if encoding == "sRGB-display" else encoding)
-    if native:
-        sides = through(sides[0], native).clamp_(min=1e-6), through(sides[1], native).clamp_(min=1e-6)
-    around = optics.around(sides[1], surround, ("none", "mean"))
-    seen = _seen(sides, spectrum, ppd, around, fit, prediction.dtype)
+    settings: dict[str, Any] = {
+        "task": task,
+        "encoding": encoding,
+        "pixels_per_degree": pixels_per_degree,
+        "surround": surround,
+        "luminance_scale": luminance_scale,
+    }
+    fit, ppd = _checked(task, pixels_per_degree)
+    light = _light(prediction, "prediction", encoding, luminance_scale)
+    theirs = target if isinstance(target, Prepared) else prepared(target, **settings)
+    theirs.check(prediction, light, settings)
+    answer, adapted = _received(light, encoding, ppd, theirs.surround, fit, prediction.dtype)
+    seen = _seen(answer, adapted, theirs, ppd, fit)
 
-    Q = pooling.quality_3(seen, differs(*sides).to(prediction.dtype))
+    Q = pooling.quality_3(seen, differs(light, theirs.light).to(prediction.dtype))
     contrast = detection.contrast(seen, fit.masking, fit.filters)
     if fit.around is None:
         contrast = detection.summed(contrast)
@@ -187,42 +191,87 @@ def hdrvdp3(
     return {**columns, "P_map": found} if with_map else columns
 
 
+@torch.no_grad()
+def prepared(
+    target: torch.Tensor,
+    *,
+    task: Task = "quality",
+    encoding: Encoding = "rgb-bt.709",
+    pixels_per_degree: float = 30.0,
+    surround: float | Literal["none", "mean"] = "none",
+    luminance_scale: float = 1.0,
+) -> Prepared:
+    """The target's half of :func:`hdrvdp3`, whose arguments these are: about a third of the work on a pair.
+
+    >>> light = torch.linspace(1, 200, 32).expand(1, 3, 24, 32)
+    >>> half = prepared(light)
+    >>> [hdrvdp3(each, half)["Q"].item() == hdrvdp3(each, light)["Q"].item() for each in (light, light / 2)]
+    [True, True]
+    """
+    fit, ppd = _checked(task, pixels_per_degree)
+    light = _light(target, "target", encoding, luminance_scale)
+    around = optics.around(light, surround, ("none", "mean"))
+    answer, adapted = _received(light, encoding, ppd, around, fit, target.dtype)
+    bands = _bands(answer.to(target.dtype), ppd, fit)
+    settings: dict[str, Any] = {
+        "task": task,
+        "encoding": encoding,
+        "pixels_per_degree": pixels_per_degree,
+        "surround": surround,
+        "luminance_scale": luminance_scale,
+    }
+    return Prepared(settings, target.dtype, light, around, answer, adapted, bands, bands[-1])
+
+
+def _checked(task: str, pixels_per_degree: float) -> tuple[_Fit, float]:
+    if task not in _TASKS:
+        raise ValueError(f"task must be one of {', '.join(_TASKS)}, not {task!r}")
+    return _TASKS[task], optics.checked_ppd(pixels_per_degree)
+
+
+def _light(batch: torch.Tensor, name: str, encoding: str, scale: float) -> torch.Tensor:
+    """A batch as light of the display's own channels."""
+    light = absolute(batch, name, encoding, scale, ENCODINGS)
+    known = receptor_facts("3.0.7", _spectrum(encoding))
+    native = known.get("rgb-bt.709" if encoding == "sRGB-display" else encoding)
+    return through(light, native).clamp_(min=1e-6) if native else light
+
+
 def _spectrum(encoding: str) -> str:
     if encoding in GRAY:
         return "d65"
     return "oled" if encoding in ("rgb-bt.2020", "XYZ") else "led-lcd-srgb"
 
 
-def _seen(
-    sides: tuple[torch.Tensor, torch.Tensor],
-    spectrum: str,
-    ppd: float,
-    around: torch.Tensor | None,
-    fit: _Fit,
-    dtype: torch.dtype,
-) -> list[torch.Tensor]:
-    """The visible difference in every band.
+def _received(
+    light: torch.Tensor, encoding: str, ppd: float, around: torch.Tensor | None, fit: _Fit, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the receptors answer to light, and the light that they are adapted to.
 
-    Up to the answers of the receptors in double precision, whose small differences single precision would lose.
+    The answers in double precision: single precision would lose their small differences.
     """
-    rows, columns = sides[0].shape[2:]
-    height = min(max(math.ceil(math.log2(ppd)) - 2, 0), pyramid.levels((rows, columns), fit.filters))
-    frequencies = [ppd / 2 / 2**b for b in range(height + 2)]
-    answers, lights = [], []
-    for side in sides:
-        catch = catches(optics.on_retina(side, ppd, around), "3.0.7", spectrum).clamp_(1e-8, 1e10)
-        log_adapted = receptors.local_adaptation((catch[:, 0:1] + catch[:, 1:2]).to(dtype), ppd)
-        catch *= receptors.pupil_gain(log_adapted, rows * columns / ppd**2)
-        answers.append(receptors.response(catch, fit.receptors))
-        lights.append(log_adapted.exp_())
-    differences, target = (
-        pyramid.analysed(answer.to(dtype), fit.filters, height) for answer in (answers[0] - answers[1], answers[1])
-    )
-    for bands in (differences, target):
-        bands[-1] = bands[-1] - bands[-1].mean((2, 3), keepdim=True)
-        for b, band in enumerate(bands):
-            band /= 2**b
-    adapted = sensitivity.adaptation(*lights)
-    noises = sensitivity.noises(adapted, differences[:-1], frequencies[:-1], _SENSITIVITY, without_optics=True)
-    noises.append(sensitivity.residual_noise(differences[-1], adapted, 4 * frequencies[-1], _SENSITIVITY))
-    return masking.visible_bands(differences, target, noises, fit.masking)
+    rows, columns = light.shape[2:]
+    catch = catches(optics.on_retina(light, ppd, around), "3.0.7", _spectrum(encoding)).clamp_(1e-8, 1e10)
+    log_adapted = receptors.local_adaptation((catch[:, 0:1] + catch[:, 1:2]).to(dtype), ppd)
+    catch *= receptors.pupil_gain(log_adapted, rows * columns / ppd**2)
+    return receptors.response(catch, fit.receptors), log_adapted.exp_()
+
+
+def _bands(answer: torch.Tensor, ppd: float, fit: _Fit) -> list[torch.Tensor]:
+    """An image's bands, each divided by ``2 ** b``, the last one without its mean."""
+    most = pyramid.levels((answer.shape[2], answer.shape[3]), fit.filters)
+    bands = pyramid.analysed(answer, fit.filters, min(max(math.ceil(math.log2(ppd)) - 2, 0), most))
+    bands[-1] = bands[-1] - bands[-1].mean((2, 3), keepdim=True)
+    for b, band in enumerate(bands):
+        band /= 2**b
+    return bands
+
+
+def _seen(answer: torch.Tensor, adapted: torch.Tensor, theirs: Prepared, ppd: float, fit: _Fit) -> list[torch.Tensor]:
+    """The visible difference in every band."""
+    differences = _bands((answer - theirs.answer).to(theirs.dtype), ppd, fit)
+    frequencies = [ppd / 2 / 2**b for b in range(len(differences))]
+    both = sensitivity.adaptation(adapted, theirs.adapted)
+    noises = sensitivity.noises(both, differences[:-1], frequencies[:-1], _SENSITIVITY, without_optics=True)
+    noises.append(sensitivity.residual_noise(differences[-1], both, 4 * frequencies[-1], _SENSITIVITY))
+    return masking.visible_bands(differences, theirs.bands, noises, fit.masking)

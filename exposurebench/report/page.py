@@ -147,7 +147,7 @@ def _per_image(result: Result) -> dict[str, Any]:
         for metric, column in columns.items():
             value = float(row[column])
             decimals = 2 if metric in summary and summary[metric].unit == "dB" else 3
-            text = "" if math.isnan(value) else tables.spelled(value, decimals)
+            text = "" if math.isnan(value) else tables.spelled(value, tables.decimals_of(value, decimals))
             cells.append({"text": text, "value": json.dumps(_finite(value))})
         lines.append({"scene": row["scene"], "id": row["id"], "cells": cells, "unchanged": bool(row["unchanged"])})
     units = {metric: summary[metric].unit if metric in summary else "" for metric in columns}
@@ -228,7 +228,10 @@ def _maps(result: Result, prediction: NDArray[Any], target: Image, given: Image)
         if takes(entry := measured_with(measure, facts), "with_map"):
             shares = map_of(measure, entry, sides)
             cells, _ = cells_of({measure: entry}, "", sides)
-            scores = ", ".join(f"{name.rpartition(':')[2]} {tables.spelled(value, 3)}" for name, value in cells.items())
+            scores = ", ".join(
+                f"{name.rpartition(':')[2]} {tables.spelled(value, tables.decimals_of(value, 3))}"
+                for name, value in cells.items()
+            )
             if shares is not None:
                 words = {"what": f"{measure}: {entry.fact('MAP')}", "scores": scores}
                 found.append((words, Image(overlaid(shares, below))))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exposurebench.images import encode_image
+from exposurebench.images import encode_image, encode_radiance
 
 
 @pytest.fixture
@@ -55,4 +55,43 @@ def test_two_folders_as_json(run: Callable[..., Any], tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_end_in_one_line(refused: Callable[..., str], words: tuple[object, ...], code: int, said: str) -> None:
+    assert said in refused("compare", *words, code=code)
+
+
+@pytest.fixture
+def light(tmp_path: Path) -> None:
+    ramp = np.linspace(0.01, 4, 40 * 40 * 3, dtype=np.float32).reshape(40, 40, 3)
+    for name, image in (("a", ramp.clip(None, 2)), ("b", ramp)):
+        (tmp_path / f"{name}.exr").write_bytes(encode_radiance(image, "exr32"))
+
+
+@pytest.mark.usefixtures("light")
+def test_a_display_is_said_once_for_every_metric(run: Callable[..., Any]) -> None:
+    metrics = ("--metric", "hdrvdp3", "--metric", "pu21_psnr")
+    words = ("compare", "a.exr", "b.exr", *metrics, "--peak", "300", "--json")
+    told = run(*words, "--pixels-per-degree", "45", "--metric-set", "pu21_psnr.peak_nits=200").document["protocols"]
+    assert [told["hdrvdp3"][name] for name in ("pixels_per_degree", "peak_nits")] == [45, 300]
+    assert told["pu21_psnr"]["peak_nits"] == 200, "what is said of one metric wins"
+    assert "pixels_per_degree" not in told["pu21_psnr"]
+    seen = run(*words, "--display", "3840x2160,30,0.6").document["protocols"]["hdrvdp3"]["pixels_per_degree"]
+    assert seen == pytest.approx(62.46, abs=0.01), "2160 rows of 0.3736 m in all are 34.58 degrees"
+
+
+@pytest.mark.usefixtures("light", "pictures")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (
+            ("a.exr", "b.exr", "--metric", "pu21_psnr", "--pixels-per-degree", "30"),
+            2,
+            "none of pu21_psnr has pixels_per",
+        ),
+        (("a/x.png", "b/x.png", "--peak", "300"), 2, "none of psnr, ssim has peak_nits"),
+        (("a.exr", "b.exr", "--display", "4k"), 2, "'4k': expected a display as COLUMNSxROWS,INCHES,METRES"),
+        (("a.exr", "b.exr", "--display", "8x8,0,1"), 2, "all positive"),
+        (("a.exr", "b.exr", "--display", "8x8,1,1", "--pixels-per-degree", "30"), 2, "leave out --pixels-per-degree"),
+        (("a.exr", "b.exr", "--pixels-per-degree", "-3"), 3, "pixels_per_degree must be positive"),
+    ],
+)
+def test_a_display_that_is_none(refused: Callable[..., str], words: tuple[str, ...], code: int, said: str) -> None:
     assert said in refused("compare", *words, code=code)

@@ -113,7 +113,7 @@ def test_the_target_is_seen_once(light, monkeypatch):
     original = module.optics.on_retina
     monkeypatch.setattr(module.optics, "on_retina", lambda x, *rest: seen.append(len(x)) or original(x, *rest))
     hdrvdp3(torch.cat((light, light)) * 1.2, light[:1])
-    assert seen == [4, 1]
+    assert sorted(seen) == [1, 4]
 
 
 @pytest.mark.parametrize(("name", "legacy", "headline"), [("nancy", 5.56, -0.27), ("still", 2.95, -0.29)])

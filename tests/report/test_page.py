@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import pytest
 from exposurebench.dataset import Dataset
 from exposurebench.errors import InputError
 from exposurebench.evaluate import evaluate
+from exposurebench.images import encode_radiance
 from exposurebench.make_dataset import make_dataset
 from exposurebench.recipe import dataset_recipe
 from exposurebench.report.page import write_page
@@ -147,6 +149,33 @@ def test_pictures_of_submitted_predictions(dataset: Dataset, tmp_path: Path) -> 
     page = text_of(write_page([result], dataset.folder, tmp_path / "out"))
     assert page.count('alt="prediction of mine"') == 4
     assert "\u221e dB" in page
+
+
+def test_maps_stand_beside_the_prediction_with_their_scores(tmp_path: Path) -> None:
+    """Of one result: input, target, prediction and a map of every metric that draws one, in one row."""
+    recipe = {"source": "synthetic", "pair": "relative_luminance", "limit": 2, "size": 48, "ev": "0", "split": "test"}
+    built = make_dataset(dataset_recipe(recipe), tmp_path / "set", card=False).dataset
+    (tmp_path / "half").mkdir()
+    for row in built.rows("test"):
+        light = built.read_target("test", row).pixels
+        clipped = light.clip(None, np.quantile(light, 0.8).astype(np.float32))
+        (tmp_path / "half" / f"{row['id']}.exr").write_bytes(encode_radiance(clipped, "exr32"))
+    metrics = ["hdrvdp3", "pu21_psnr", "hdrvdp2"]
+    result = evaluate(None, built.folder, predictions=tmp_path / "half", metrics=metrics)
+    text = write_page([result], built.folder, tmp_path / "page").read_text("utf-8")
+    page = Elements(text)
+    assert [grid["style"] for grid in page.of("div", **{"class": "grid"})] == ["--images: 5"] * 2
+    maps = [image["alt"] for image in page.of("img") if "probability" in str(image["alt"])]
+    assert maps == [f"{name}: probability that a difference is seen" for name in ("hdrvdp3", "hdrvdp2")] * 2
+    for _, row in result.per_image.iterrows():
+        assert f"(Q {row['hdrvdp3:Q']:.3f}, Q_JOD {row['hdrvdp3:Q_JOD']:.3f}, P_det" in text
+        largest = row["hdrvdp2:C_max"]
+        assert (f"C_max {largest:,.0f})" if largest >= 1000 else f"C_max {largest:.3f})") in text
+    assert len(page.of("figure", **{"class": "legend"})) == 1
+    first = re.search(r'data:image/jpeg;base64,([^"]+)" alt="hdrvdp3: probability', text)
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(first[1]), np.uint8), cv2.IMREAD_COLOR).astype(int)
+    assert (picture[..., 2] - picture[..., 0]).max() > 60, "what was clipped is seen, in colour"
+    assert np.ptp(picture, axis=2).min() < 10, "the rest is gray"
 
 
 def test_the_folder_of_another_data_set_is_refused(dataset: Dataset, results: list[Result], tmp_path: Path) -> None:

@@ -32,32 +32,28 @@ def receptor_facts(version: str, spectrum: str) -> dict[str, Matrix]:
     return {name: tuple(map(tuple, rows)) for name, rows in matrices.items()}
 
 
-def checked_light(
-    prediction: torch.Tensor,
-    target: torch.Tensor,
-    encoding: str,
-    luminance_scale: float,
-    encodings: Collection[str],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both batches in cd/m2 (or XYZ with Y in cd/m2) and double precision, or why they cannot be compared.
+def absolute(
+    batch: torch.Tensor, name: str, encoding: str, luminance_scale: float, encodings: Collection[str]
+) -> torch.Tensor:
+    """A batch in cd/m2 (or XYZ with Y in cd/m2) and double precision, or why it is no light.
 
     ``luma-display``: ``L = 99 V ** 2.2 + 1``; ``sRGB-display``: ``99 to_light(V) + 1`` in every channel;
     everything else is light already and times ``luminance_scale``.
 
     Args:
-        prediction: ``(N, C, H, W)`` with one channel for ``luminance`` and ``luma-display``, else three.
-        target: the same shape, or one image for all predictions.
+        batch: ``(N, C, H, W)`` with one channel for ``luminance`` and ``luma-display``, else three.
+        name: what it is called in messages.
         encoding: what the numbers are.
         luminance_scale: cd/m2 for a value of 1.
         encodings: those that the caller knows.
 
     Raises:
         TypeError: integers or half precision.
-        ValueError: wrong or unequal shapes, NaN, infinity, light that is not above 0 or nowhere above
-            1 cd/m2, display values outside [0, 1], a side under 8 px, an unknown encoding, no positive scale.
+        ValueError: a wrong shape, NaN, infinity, light that is not above 0 or nowhere above 1 cd/m2, display
+            values outside [0, 1], a side under 8 px, an unknown encoding, no positive scale.
 
     >>> gray = torch.full((1, 1, 8, 8), 0.5)
-    >>> checked_light(gray, gray, "luminance", 1.0, ["luminance"])
+    >>> absolute(gray, "prediction", "luminance", 1.0, ["luminance"])
     Traceback (most recent call last):
     ValueError: prediction must be light in cd/m2 and is nowhere above 1 (at most 0.5 in image 0): scale it to \
 absolute light, for example with luminance_scale=100 where 1 is a display's white
@@ -68,20 +64,7 @@ absolute light, for example with luminance_scale=100 where 1 is a display's whit
         raise ValueError(f"luminance_scale must be positive, not {luminance_scale}")
     if encoding in DISPLAY and luminance_scale != 1:
         raise ValueError(f"luminance_scale is of light; {encoding} says its own light: leave it at 1")
-    light = [
-        _light(_checked(batch, name, encoding).double(), name, encoding, luminance_scale)
-        for name, batch in (("prediction", prediction), ("target", target))
-    ]
-    if len(target) not in (1, len(prediction)):
-        raise ValueError(f"expected one target, or one for each of {len(prediction)} predictions, not {len(target)}")
-    for fact, ours, theirs in (
-        ("shape", tuple(prediction.shape[1:]), tuple(target.shape[1:])),
-        ("dtype", prediction.dtype, target.dtype),
-        ("device", prediction.device, target.device),
-    ):
-        if ours != theirs:
-            raise ValueError(f"prediction and target differ in {fact}: {ours} and {theirs}")
-    return light[0], light[1]
+    return _light(_checked(batch, name, encoding).double(), name, encoding, luminance_scale)
 
 
 def _checked(batch: torch.Tensor, name: str, encoding: str) -> torch.Tensor:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 _DECAY = (0.028, 0.37, 37.0, 360.0)
+_COLUMNS = 128
 _U, _V = 0.99727370023777070, 0.061466549455263
 _SHARE = (_U * 0.426, _U * 0.574, (1 - _U) * _V, (1 - _U) * (1 - _V))
 
@@ -96,57 +97,92 @@ def on_retina(light: torch.Tensor, ppd: float, surround: torch.Tensor | None) ->
     >>> on_retina(even, 30.0, None).allclose(even)
     True
     """
-    transfer = _transfer(light.shape[2], light.shape[3], ppd, light.dtype, light.device)
     # Light beyond the surround's is filtered alone: the transfer of a constant is 1.
     beyond = light if surround is None else light - surround
     filtered = _mirrored if surround is None else _in_the_dark
-    # One channel after the other: what lies between the transforms stays near.
-    seen = torch.cat([filtered(channel, transfer) for channel in torch.split(beyond, 1, 1)], 1)
+    # One channel after the other, some columns at a time: what lies between the transforms stays near.
+    seen = torch.cat([filtered(channel, ppd) for channel in torch.split(beyond, 1, 1)], 1)
     return (seen if surround is None else seen.add_(surround)).clamp_(1e-5, 1e10)
 
 
-def _in_the_dark(light: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
-    """The rows of the sheet that hold nothing are never transformed along themselves."""
+def _in_the_dark(light: torch.Tensor, ppd: float) -> torch.Tensor:
+    """The half of the sheet that holds nothing is never transformed: it makes the spectrum finer, and no more.
+
+    Its even frequencies are those of the image, its odd ones those of the image with every pixel's phase turned.
+    """
     height, width = light.shape[2:]
-    spectrum = torch.fft.fft(torch.fft.rfft(light, n=2 * width).transpose(2, 3).contiguous(), n=2 * height)
-    spectrum *= transfer.T
-    rows = torch.fft.ifft(spectrum)[..., :height].transpose(2, 3)
-    seen: torch.Tensor = torch.fft.irfft(rows, n=2 * width)[..., :width]
-    return seen
+    even, odd, turn = _fine_gains(height, width, ppd, light.dtype, light.device)
+    spectrum = torch.fft.rfft(light, n=2 * width)
+    for first in range(0, spectrum.shape[-1], _COLUMNS):
+        some = slice(first, first + _COLUMNS)
+        columns = spectrum[..., some].transpose(2, 3).contiguous()
+        seen = torch.fft.ifft(torch.fft.fft(columns).mul_(even[some]))
+        columns *= turn
+        seen += torch.fft.ifft(torch.fft.fft(columns).mul_(odd[some])).mul_(turn.conj())
+        spectrum[..., some] = seen.transpose(2, 3)
+    seen_rows: torch.Tensor = torch.fft.irfft(spectrum, n=2 * width)[..., :width]
+    return seen_rows
 
 
-def _mirrored(light: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
+def _mirrored(light: torch.Tensor, ppd: float) -> torch.Tensor:
     """A mirrored sheet has a spectrum of cosines alone, as many as the image has pixels."""
     height, width = light.shape[2:]
-    cosines = _cosines(_cosines(light).transpose(2, 3).contiguous())
-    cosines *= transfer[:height, :width].T
-    return _from_cosines(_from_cosines(cosines).transpose(2, 3).contiguous())
+    gain = _cosine_gain(height, width, ppd, light.dtype, light.device)
+    spectrum = _cosines(light)
+    for first in range(0, spectrum.shape[-1], _COLUMNS):
+        some = slice(first, first + _COLUMNS)
+        columns = _cosines(spectrum[..., some].transpose(2, 3).contiguous()).mul_(gain[some])
+        spectrum[..., some] = _from_cosines(columns, height).transpose(2, 3)
+    return _from_cosines(spectrum, width)
 
 
 def _cosines(rows: torch.Tensor) -> torch.Tensor:
-    """The discrete cosine transform of rows, but for a factor of 2."""
-    count = rows.shape[-1]
-    spectrum = torch.view_as_real(torch.fft.rfft(torch.cat((rows, rows.flip(-1)), -1))[..., :count])
-    turn = torch.view_as_real(_half_pixel(count, rows.dtype, rows.device))
-    return spectrum[..., 0] * turn[:, 0] + spectrum[..., 1] * turn[:, 1]
+    """The discrete cosine transform of rows in the order ``0, n, 1, n - 1, 2, n - 2, ...`` (signs and the n-th aside).
+
+    As the spectrum of every second value and the others backwards (Makhoul 1980).
+    """
+    spectrum = torch.fft.rfft(torch.cat((rows[..., ::2], rows[..., 1::2].flip(-1)), -1))
+    spectrum *= _half_pixel(rows.shape[-1], rows.dtype, rows.device)
+    return torch.view_as_real(spectrum).flatten(-2)
 
 
-def _from_cosines(cosines: torch.Tensor) -> torch.Tensor:
-    count = cosines.shape[-1]
-    turned = cosines * _half_pixel(count, cosines.dtype, cosines.device)
-    rows: torch.Tensor = torch.fft.irfft(turned, n=2 * count)[..., :count]
+def _from_cosines(cosines: torch.Tensor, count: int) -> torch.Tensor:
+    """The ``count`` values of rows that :func:`_cosines` are of."""
+    spectrum = torch.view_as_complex(cosines.view(*cosines.shape[:-1], -1, 2))
+    shuffled = torch.fft.irfft(spectrum * _half_pixel(count, cosines.dtype, cosines.device).conj(), n=count)
+    rows = torch.empty_like(shuffled)
+    rows[..., ::2] = shuffled[..., : (count + 1) // 2]
+    rows[..., 1::2] = shuffled[..., (count + 1) // 2 :].flip(-1)
     return rows
 
 
 @functools.lru_cache(maxsize=8)
 def _half_pixel(count: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """What the centre of the mirror, half a pixel from the first, turns each frequency's phase by."""
-    turn = torch.from_numpy(np.exp(1j * np.pi * np.arange(count) / (2 * count)))
-    return turn.to(device, torch.complex64 if dtype == torch.float32 else torch.complex128)
+    return _phases(np.arange(count // 2 + 1) / (2 * count), dtype, device)
+
+
+def _phases(half_turns: NDArray[np.float64], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    phases = torch.from_numpy(np.exp(-1j * np.pi * half_turns))
+    return phases.to(device, torch.complex64 if dtype == torch.float32 else torch.complex128)
 
 
 @functools.lru_cache(maxsize=4)
-def _transfer(height: int, width: int, ppd: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """The MTF on the half plane of frequencies of a sheet of twice the image's size."""
+def _cosine_gain(height: int, width: int, ppd: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """The MTF at the frequencies of :func:`_cosines` along rows (the first axis here) and columns."""
+    down, across = (
+        np.stack((half, count - half), -1).ravel() / (2 * count)
+        for count, half in ((count, np.arange(count // 2 + 1)) for count in (height, width))
+    )
+    return torch.from_numpy(mtf(np.hypot(across[:, None], down) * ppd)).to(device, dtype)
+
+
+@functools.lru_cache(maxsize=4)
+def _fine_gains(
+    height: int, width: int, ppd: float, dtype: torch.dtype, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The MTF at every second frequency of the columns of a sheet of twice the size, halved, and the turn between."""
     down, across = np.fft.fftfreq(2 * height), np.fft.rfftfreq(2 * width)
-    return torch.from_numpy(mtf(np.hypot(down[:, None], across) * ppd)).to(device, dtype)
+    gain = torch.from_numpy(mtf(np.hypot(across[:, None], down) * ppd) / 2).to(device, dtype)
+    turn = _phases(np.arange(height) / height, dtype, device)
+    return gain[:, ::2].contiguous(), gain[:, 1::2].contiguous(), turn

@@ -1,13 +1,14 @@
 import pytest
 import torch
 
-from exposurebench.metrics.hdrvdp.light import catches, checked_light, differs, receptor_facts, through
+from exposurebench.metrics.hdrvdp.light import absolute, catches, differs, receptor_facts, through
 
 ENCODINGS = ("rgb-bt.709", "XYZ", "luminance", "sRGB-display", "luma-display")
 
 
 def checked(prediction, target=None, encoding="rgb-bt.709", scale=1.0):
-    return checked_light(prediction, prediction if target is None else target, encoding, scale, ENCODINGS)
+    sides = {"prediction": prediction, "target": prediction if target is None else target}
+    return [absolute(batch, name, encoding, scale, ENCODINGS) for name, batch in sides.items()]
 
 
 @pytest.fixture
@@ -64,8 +65,6 @@ def test_refuses_display_values_out_of_range(light):
 @pytest.mark.parametrize(
     ("prediction", "target", "encoding", "message"),
     [
-        ((2, 3, 9, 9), (3, 3, 9, 9), "rgb-bt.709", "one target"),
-        ((2, 3, 9, 9), (2, 3, 9, 10), "rgb-bt.709", "shape"),
         ((2, 1, 9, 9), (2, 1, 9, 9), "rgb-bt.709", "shape"),
         ((2, 3, 9, 9), (2, 3, 9, 9), "luminance", "shape"),
         ((3, 9, 9), (3, 9, 9), "rgb-bt.709", "shape"),
@@ -83,8 +82,6 @@ def test_refuses_kinds(light):
         checked(light.half())
     with pytest.raises(TypeError, match="float32 or float64"):
         checked(light.numpy())
-    with pytest.raises(ValueError, match="dtype"):
-        checked(light, light.float())
 
 
 def test_through_is_a_matrix_product(light):

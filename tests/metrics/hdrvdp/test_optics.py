@@ -18,7 +18,7 @@ def by_definition(light, ppd, surround):
 
 
 @pytest.mark.parametrize("surround", [None, 1e-5, 40.0])
-@pytest.mark.parametrize("size", [(8, 8), (9, 14), (31, 27)])
+@pytest.mark.parametrize("size", [(8, 8), (9, 14), (31, 27), (12, 260)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 def test_sheet_of_twice_the_size(size, surround, dtype, tolerance):
     rng = np.random.default_rng(2)
