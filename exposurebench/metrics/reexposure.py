@@ -8,7 +8,6 @@ import torch
 
 from exposurebench.alignment import align_gain
 from exposurebench.crf import parse_curve
-from exposurebench.exposure import BLACK_NITS, WHITE_NITS
 from exposurebench.metrics.psnr import psnr
 from exposurebench.metrics.ssim import ssim
 from exposurebench.tensors import checked_pair
@@ -60,7 +59,7 @@ VARIANTS = {"plain": {"alignment": "none"}}
 VARIANT_FACTS = {"plain": {"TITLE": "re-exposure of the light as it is, without a gain"}}
 
 EXPOSURES_EV = (-3, -2, -1, 1, 2, 3)
-DARKEST = BLACK_NITS / WHITE_NITS
+DARKEST = 0.005 / 100
 """Light below the black of a display has no logarithm worth fitting."""
 
 
