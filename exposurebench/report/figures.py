@@ -191,6 +191,47 @@ def error_bars(path: Path, methods: Mapping[str, Mapping[str, float]], names: Ma
         write_figure(figure, path)
 
 
+def rank_map(path: Path, rows: Mapping[str, Sequence[int]], methods: Sequence[str], reference: str) -> None:
+    """The ranks of methods by every way to measure, coloured by how far each is from its rank in the first row.
+
+    Args:
+        path: the file.
+        rows: by the name of the way, the rank of each method, 1 for the best; the first is what others are held to.
+        methods: their names, in the order of the columns.
+        reference: the first row, in words.
+    """
+    ranks = np.array(list(rows.values()))
+    moved = ranks - ranks[0]
+    far = max(1, len(methods) - 1)
+    with matplotlib.style.context("default"):
+        size = (3.2 + 1.05 * len(methods), 1.7 + 0.3 * len(rows))
+        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+        axes = figure.add_subplot()
+        axes.imshow(moved, cmap="PuOr", vmin=-far * 1.3, vmax=far * 1.3, aspect="auto")
+        for (row, column), rank in np.ndenumerate(ranks):
+            change = moved[row, column]
+            arrow = "\N{BLACK UP-POINTING TRIANGLE}" if change < 0 else "\N{BLACK DOWN-POINTING TRIANGLE}"
+            axes.text(
+                column, row, f"{rank} {arrow}" if change else str(rank), ha="center", va="center", fontsize=9,
+                color="black", weight="bold" if change else "normal",
+            )  # fmt: skip
+        axes.set_xticks(range(len(methods)), methods, rotation=30, ha="left", rotation_mode="anchor", fontsize=9)
+        axes.set_yticks(range(len(rows)), rows, fontsize=9)
+        axes.xaxis.tick_top()
+        axes.set_xticks(np.arange(-0.5, len(methods)), minor=True)
+        axes.set_yticks(np.arange(-0.5, len(rows)), minor=True)
+        axes.grid(which="minor", color="white", linewidth=2)
+        axes.tick_params(which="both", length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        turned = int((moved != 0).any(1).sum())
+        figure.supxlabel(
+            f"rank of each method; coloured where it is not that of {reference}: {turned} of {len(rows)} rows",
+            fontsize=9,
+        )
+        write_figure(figure, path)
+
+
 def write_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, without the name of the program that drew it."""
     data = io.BytesIO()
