@@ -203,12 +203,12 @@ def _method(result: Result, opened: Dataset, split: str, rows: Sequence[Row], so
 
 
 def _scores(
-    prediction: NDArray[Any], target: Image, names: Sequence[str], which: Sequence[str] = tuple(PROTOCOLS)
+    prediction: NDArray[Any], target: Image, names: Sequence[str], which: Sequence[str] = ()
 ) -> dict[tuple[str, str], float]:
-    """A pair's values by protocol and metric."""
+    """A pair's values by protocol (all that there are, or some) and metric."""
     sides = to_tensor(prediction, torch.float64), to_tensor(target.pixels, torch.float64)
     found = {}
-    for name in which:
+    for name in which or PROTOCOLS:
         protocol = PROTOCOLS[name]
         # The last digits matter where they must be the result's own; elsewhere half the memory is half the time.
         changed = protocol.before(*(side if name == OURS else side.float() for side in sides))
