@@ -86,7 +86,8 @@ def mean_differences(
     enlargement); Satterthwaite 1946, An approximate distribution of estimates of variance components; Owen 2007, The
     pigeonhole bootstrap (photographs and seeds are crossed).
 
-    Coverage measured at a level of 0.95 with 50 photographs of one to five pairs: 0.94 to 0.96.
+    Coverage measured at a level of 0.95 with 50 photographs of one to five pairs: 0.948 of normal and 0.943 of skewed
+    differences, 0.949 with three seeds of either method (6,000 intervals each).
 
     >>> better = [[[21.0], [20.3], [22.4], [25.1]]]
     >>> [found] = mean_differences(better, [[[20.0], [20.0], [21.0], [24.0]]], list("abcd"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from exposurebench import protocols
 from exposurebench.dataset import load_dataset
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.evaluate import evaluate
-from exposurebench.explain_gap import Claim, claim, explain_gap
+from exposurebench.explain_gap import Claim, claim, explain_gap, parts
 from exposurebench.method import open_method
 from exposurebench.metrics.psnr import psnr
 from exposurebench.metrics.ssim import ssim
@@ -138,6 +139,13 @@ def test_parts_of_a_set_that_has_both(trainable: Path, tmp_path: Path, few_ways:
     pairs = evaluate("baseline:gamma", trainable, metrics=["psnr"]).per_image
     assert list(ours.index) == ["all pairs", "with those that were right"], "clipping only brightens"
     assert ours["with those that were right"] == pytest.approx(pairs["psnr"].clip(upper=100).mean())
+
+
+def test_over_and_under_are_cut_by_exposure() -> None:
+    """MSEC's two groups: papers count 0 EV among the overexposed."""
+    table = pd.DataFrame({"unchanged": [False] * 5, "ev": [-1.5, -1.0, 0.0, 1.0, 1.5]})
+    found = {name: places.nonzero()[0].tolist() for name, places in parts(table).items()}
+    assert found == {"all pairs": [0, 1, 2, 3, 4], "under": [0, 1], "over": [3, 4], "over, with 0 EV": [2, 3, 4]}
 
 
 def test_refuses(samples: Path, trainable: Path, results: Path) -> None:
