@@ -171,7 +171,7 @@ def error_bars(path: Path, methods: Mapping[str, Mapping[str, float]], names: Ma
     """
     order = sorted(methods, key=lambda name: sum(methods[name].values()))
     with matplotlib.style.context("default"):
-        figure = Figure(figsize=(9, 1.9 + 0.42 * len(order)), dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(9, 2.1 + 0.42 * len(order)), dpi=DPI, layout="constrained")
         axes = figure.add_subplot(xlabel="mean squared error, levels\N{SUPERSCRIPT TWO} of 255")
         axes.set_title(f"Where the error comes from: {about}", fontsize=11, loc="left")
         ends = np.zeros(len(order))

@@ -157,9 +157,9 @@ def draw_error_parts(found: RunComparison, out: str | Path) -> list[Path]:
     oracles = {name for name, runs in found.runs.items() if runs[0].document["method"].get("oracle")}
     bars = {f"{name}*" if name in oracles else name: values for name, values in parts.items()}
     first = next(iter(found.runs.values()))[0]
-    figures.error_bars(
-        path, bars, PARTS, f"{first.document['dataset']['name']}, {tables.pairs_and_photographs(first.per_image)}"
-    )
+    told = "\n* an oracle: it is told what no method can know" if oracles else ""
+    about = f"{first.document['dataset']['name']}, {tables.pairs_and_photographs(first.per_image)}{told}"
+    figures.error_bars(path, bars, PARTS, about)
     return [path]
 
 
