@@ -179,6 +179,8 @@ def _answers(measure: str, entry: Entry, sides: Sides, *, drawn: bool) -> Any:
     else:
         drawn = drawn or ("answers", measure, True) in sides.done
         known = {"with_map": True} if drawn else {}
+        if sides.regions and takes(entry, "unclipped"):
+            known["unclipped"] = ~sides.regions["clipped"]
 
     def answered() -> Any:
         ours, theirs = as_taken(entry, sides)

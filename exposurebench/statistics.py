@@ -63,14 +63,14 @@ def mean_interval(
     scores = np.asarray(values, np.float64)
     if scores.ndim != 1 or not np.isfinite(scores).all():
         raise ValueError("values must be one column of finite numbers")
-    codes, number = _group_codes(groups, len(scores))
-    _check_draws(level, resamples)
+    codes, number = group_codes(groups, len(scores))
+    check_draws(level, resamples)
     if number < 2:
         return math.nan, math.nan
     sizes = np.bincount(codes, minlength=number)
     center = scores.mean()  # equal values must give exactly themselves, so only deviations are summed
     sums = np.bincount(codes, scores - center, minlength=number)
-    means = np.concatenate([w @ sums / (w @ sizes) for w in _weights(number, resamples, seed)])
+    means = np.concatenate([w @ sums / (w @ sizes) for w in weights(number, resamples, seed)])
     tail = NormalDist().cdf(-_critical(level, number - 1) * math.sqrt(number / (number - 1)))
     low, high = center + np.quantile(means, (tail, 1 - tail))
     return float(low), float(high)
@@ -141,10 +141,10 @@ def similarity_interval(
     SimilarityEstimate(value=1.0, low=1.0, high=1.0, noise_floor=1.0, n=50)
     """
     differences, sizes, n = _grouped_differences(prediction_columns, target_columns, groups, bins)
-    _check_draws(level, resamples)
+    check_draws(level, resamples)
     number, total = len(sizes), sizes.sum()
     flat = differences.reshape(number, -1)
-    swaps = [_overlap(np.abs(w @ flat), total, bins) for w in _weights(number, resamples, seed, swaps=True)]
+    swaps = [_overlap(np.abs(w @ flat), total, bins) for w in weights(number, resamples, seed, swaps=True)]
     floors = _with_mean(np.concatenate(swaps))
     values = _with_mean(_overlap(np.abs(flat.sum(0)), total, bins))
     lows, highs = _interval(flat, sizes, bins, level, resamples, seed)
@@ -182,7 +182,7 @@ def _interval(flat: Floats, sizes: Floats, bins: int, level: float, resamples: i
         return nothing, nothing
     shares = flat.sum(0) / total
     spread = np.sqrt(((flat - sizes[:, None] * shares) ** 2).sum(0) * number / (number - 1)) / total
-    replicates = [_corrected(w @ flat / (w @ sizes)[:, None], spread, bins) for w in _weights(number, resamples, seed)]
+    replicates = [_corrected(w @ flat / (w @ sizes)[:, None], spread, bins) for w in weights(number, resamples, seed)]
     error = _with_mean(np.concatenate(replicates)).std(0)
     unsure = np.where(np.abs(shares) < 4 * spread, 0.22 * spread, 0.0).reshape(-1, bins).sum(-1) / 2
     reach = _critical(level, number - 1) * np.sqrt(error**2 + _with_mean(unsure) ** 2 / 3)
@@ -223,7 +223,7 @@ def _grouped_differences(
     if len(shapes) != 1:
         raise ValueError(f"the columns must be paired and of one shape, not {sorted(shapes)}")
     (shape,) = shapes
-    codes, number = _group_codes(groups, shape[0] if shape else 0)
+    codes, number = group_codes(groups, shape[0] if shape else 0)
     per_image = math.prod(shape[1:])
     rows = np.repeat(codes, per_image) * bins
 
@@ -236,22 +236,41 @@ def _grouped_differences(
     return np.stack(differences, 1).astype(np.float64), sizes, shape[0]
 
 
-def _group_codes(groups: Sequence[Hashable] | NDArray[Any], length: int) -> tuple[NDArray[np.intp], int]:
+def group_codes(groups: Sequence[Hashable] | NDArray[Any], length: int) -> tuple[NDArray[np.intp], int]:
+    """A number from 0 for each value's group, and how many groups there are.
+
+    Raises:
+        ValueError: no values, or another number of groups than of values.
+
+    >>> group_codes(["b", "a", "b"], 3)
+    (array([0, 1, 0]), 2)
+    """
     if length == 0 or len(groups) != length:
         raise ValueError(f"expected one group for each of at least one value, not {len(groups)} for {length}")
     codes, names = pd.factorize(pd.Index(groups, tupleize_cols=False), use_na_sentinel=False)
     return codes, len(names)
 
 
-def _check_draws(level: float, resamples: int) -> None:
+def check_draws(level: float, resamples: int) -> None:
+    """Refuse settings by which nothing can be drawn.
+
+    Raises:
+        ValueError: a level outside (0, 1), or no resamples.
+    """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, not {level}")
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, not {resamples}")
 
 
-def _weights(groups: int, resamples: int, seed: int, swaps: bool = False) -> Iterator[Floats]:
-    """Rows of weights, one per group: how often it is drawn, or (for swaps) its sign."""
+def weights(groups: int, resamples: int, seed: int, swaps: bool = False) -> Iterator[Floats]:
+    """Rows of weights, one per group: how often it is drawn, or (for swaps) its sign.
+
+    As many groups are drawn as there are; rows come in chunks, in all one for each resample.
+
+    >>> [rows.sum(1).tolist() for rows in weights(3, 2, seed=0)]
+    [[3.0, 3.0]]
+    """
     rng = np.random.default_rng((seed, int(swaps)))
     chunk = max(1, _CHUNK // groups)
     for start in range(0, resamples, chunk):

@@ -244,7 +244,9 @@ class Words:
 
 
 def words(row: Mapping[str, Any]) -> Words:
-    """A row of a summary in words: dB with 2 decimals, similarities in % with 1, thousands with none, all else with 3.
+    """A row of a summary in words.
+
+    dB have 2 decimals, similarities in % and squared levels 1, thousands none, all else 3.
 
     An interval is spelled with as many more digits as it takes to tell its ends apart.
 
@@ -260,6 +262,8 @@ def words(row: Mapping[str, Any]) -> Words:
         decimals = 2
     elif family.startswith("histogram_similarity") and not part.endswith("_w1"):
         scale, decimals, unit = 100, 1, "%"
+    elif unit == "levels²":
+        decimals = 1
     decimals = decimals_of(scale * float(row["value"]), decimals)
     low, high = (scale * float(row.get(end, math.nan)) for end in ("low", "high"))
     floor = scale * float(row.get("noise_floor", math.nan))

@@ -46,6 +46,8 @@ ROOMS: dict[str, tuple[int, str]] = {
             "scoring",
             "result",
             "compare",
+            "compare_runs",
+            "explain_gap",
             "leaderboard",
             "track",
             "report",
@@ -57,10 +59,21 @@ ROOMS: dict[str, tuple[int, str]] = {
     **dict.fromkeys(("checkpoint", "optimisation", "run"), (3, "torch")),
     **dict.fromkeys(("sources", "pairing", "registration", "warp_search"), (2, "numpy")),
     **dict.fromkeys(
-        ("models", "losses", "layers", "pretrained", "metrics", "alignment", "tiling", "training_recipe", "processes"),
+        (
+            "models",
+            "losses",
+            "layers",
+            "pretrained",
+            "metrics",
+            "alignment",
+            "tiling",
+            "training_recipe",
+            "processes",
+            "protocols",
+        ),
         (2, "torch"),
     ),
-    **dict.fromkeys(("tables", "measures", "statistics", "histograms"), (2, "neither")),
+    **dict.fromkeys(("tables", "measures", "statistics", "differences", "histograms"), (2, "neither")),
     **dict.fromkeys(
         ("recipe", "catalog", "scene", "merging", "tonemapping", "camera", "panorama", "synthesis"), (1, "numpy")
     ),

@@ -57,6 +57,17 @@ def test_a_region_without_pixels_has_no_value():
     assert math.isnan(cells["psnr@clipped"])
 
 
+def test_a_metric_that_asks_where_the_input_is_not_clipped_is_told(register):
+    def unclipped_share(prediction, target, *, unclipped=None):
+        return torch.ones(1) if unclipped is None else unclipped.double().mean((1, 2, 3))
+
+    register("unclipped_share", unclipped_share=unclipped_share)
+    entries = {"unclipped_share": entry_of("unclipped_share")}
+    for given, share in ((half_clipped(), 0.5), (None, 1)):
+        cells, _ = cells_of(entries, "k", sides_of(picture().pixels, picture(), given))
+        assert cells["unclipped_share"] == share
+
+
 def test_a_metric_of_one_region_gets_it_always(register):
     def clipped_mean(prediction, target, *, mask=None):
         return {"mean": (prediction * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3)) / 3}

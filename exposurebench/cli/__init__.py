@@ -25,6 +25,8 @@ COMMANDS = {
     "predict": "predict",
     "eval": "evaluate",
     "compare": "compare",
+    "compare-runs": "compare_runs",
+    "explain-gap": "explain_gap",
     "leaderboard": "leaderboard",
     "sources": "catalog",
     "baselines": "catalog",

@@ -30,6 +30,9 @@ MEANINGS = {
 INPUT, TARGET = "#e69f00", "#1f3a5f"
 _INKS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00")
 _DASHES = ((0, (5, 2)), (0, (8, 2, 1, 2)), (0, (1, 1)), (0, (3, 3)), (0, (6, 1, 1, 1)))
+_PART_INKS = ("#1f3a5f", "#56b4e9", "#cc79a7", "#009e73", "#e69f00")
+_HATCHES = ("", "//", "", "..", "")
+"""Parts of a bar differ in more than colour."""
 _FEWEST = 20
 """A level that fewer pixels have is not plotted."""
 
@@ -154,6 +157,78 @@ def histogram_plot(path: Path, scalars: Mapping[str, NDArray[np.float64]], pairs
             axes.set_axisbelow(True)
         panels[0].set_ylabel("share of images, %")
         panels[0].legend(fontsize=10)
+        write_figure(figure, path)
+
+
+def error_bars(path: Path, methods: Mapping[str, Mapping[str, float]], names: Mapping[str, str], about: str) -> None:
+    """A bar for each method, cut into the parts of its mean squared error.
+
+    Args:
+        path: the file.
+        methods: by name, the parts in squared levels of 255; drawn from the top, the least error first.
+        names: of the parts, in words, in the order in which they are stacked.
+        about: what they were measured on.
+    """
+    order = sorted(methods, key=lambda name: sum(methods[name].values()))
+    with matplotlib.style.context("default"):
+        figure = Figure(figsize=(9, 2.1 + 0.42 * len(order)), dpi=DPI, layout="constrained")
+        axes = figure.add_subplot(xlabel="mean squared error, levels\N{SUPERSCRIPT TWO} of 255")
+        axes.set_title(f"Where the error comes from: {about}", fontsize=11, loc="left")
+        ends = np.zeros(len(order))
+        for (part, words), ink, hatch in zip(names.items(), _PART_INKS, _HATCHES, strict=True):
+            lengths = np.array([methods[name][part] for name in order])
+            axes.barh(order, lengths, left=ends, height=0.7, color=ink, hatch=hatch, edgecolor="white", label=words)
+            ends += lengths
+        for place, end in enumerate(ends):
+            axes.annotate(
+                f"{end:,.0f}", (end, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9
+            )
+        axes.set_xlim(0, 1.1 * max(ends.max(), 1e-9))
+        axes.invert_yaxis()
+        axes.grid(color="0.92", axis="x")
+        axes.set_axisbelow(True)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+        write_figure(figure, path)
+
+
+def rank_map(path: Path, rows: Mapping[str, Sequence[int]], methods: Sequence[str], reference: str) -> None:
+    """The ranks of methods by every way to measure, coloured by how far each is from its rank in the first row.
+
+    Args:
+        path: the file.
+        rows: by the name of the way, the rank of each method, 1 for the best; the first is what others are held to.
+        methods: their names, in the order of the columns.
+        reference: the first row, in words.
+    """
+    ranks = np.array(list(rows.values()))
+    moved = ranks - ranks[0]
+    far = max(1, len(methods) - 1)
+    with matplotlib.style.context("default"):
+        size = (3.2 + 1.05 * len(methods), 1.7 + 0.3 * len(rows))
+        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+        axes = figure.add_subplot()
+        axes.imshow(moved, cmap="PuOr", vmin=-far * 1.3, vmax=far * 1.3, aspect="auto")
+        for (row, column), rank in np.ndenumerate(ranks):
+            change = moved[row, column]
+            arrow = "\N{BLACK UP-POINTING TRIANGLE}" if change < 0 else "\N{BLACK DOWN-POINTING TRIANGLE}"
+            axes.text(
+                column, row, f"{rank} {arrow}" if change else str(rank), ha="center", va="center", fontsize=9,
+                color="black", weight="bold" if change else "normal",
+            )  # fmt: skip
+        axes.set_xticks(range(len(methods)), methods, rotation=30, ha="left", rotation_mode="anchor", fontsize=9)
+        axes.set_yticks(range(len(rows)), rows, fontsize=9)
+        axes.xaxis.tick_top()
+        axes.set_xticks(np.arange(-0.5, len(methods)), minor=True)
+        axes.set_yticks(np.arange(-0.5, len(rows)), minor=True)
+        axes.grid(which="minor", color="white", linewidth=2)
+        axes.tick_params(which="both", length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        turned = int((moved != 0).any(1).sum())
+        figure.supxlabel(
+            f"rank of each method; coloured where it is not that of {reference}: {turned} of {len(rows)} rows",
+            fontsize=9,
+        )
         write_figure(figure, path)
 
 

@@ -69,6 +69,12 @@ def scores(name: str, prediction: torch.Tensor, target: torch.Tensor) -> dict[st
     return values if isinstance(values, dict) else {name: values}
 
 
+def graded(name: str, found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The columns that are scores: where a metric says which of them is the ``WHOLE``, the others are parts of it."""
+    whole = getattr(catalog.load("metrics", name).module, "WHOLE", None)
+    return found if whole is None else {whole: found[whole]}
+
+
 def columns(name: str, images: torch.Tensor, order: tuple[int, ...] = (0, 1, 2, 3)) -> dict[str, torch.Tensor]:
     """A set metric's statistics of some of the images; where it draws boxes, an image keeps its seed."""
     statistics = catalog.load("metrics", name).function("statistics")
@@ -130,7 +136,7 @@ def test_settings_are_keywords_with_defaults(name):
 @per_image
 def test_equal_images_score_best(name):
     images = pictures(takes(name))
-    same = scores(name, images, images)
+    same = graded(name, scores(name, images, images))
     worse = scores(name, degraded(images, 0.1), images)
     for column, values in same.items():
         low, high = fact(name, "RANGE", column)
@@ -150,6 +156,9 @@ def test_direction_and_range(name):
     for column in steps[0]:
         values = torch.stack([step[column] for step in steps])
         assert values.shape == (3, 4)
+        if column not in graded(name, steps[0]):
+            assert (values >= 0).all(), "a part is no score by itself"
+            continue
         better = fact(name, "BETTER", column)
         distance = {
             "higher": lambda values: -values,
