@@ -1,16 +1,14 @@
 """Weights on disk, and the facts needed to rebuild the network and to trust the file.
 
-A checkpoint is a dictionary of plain values and tensors, saved with ``torch.save`` and read with
-``weights_only=True``: opening it runs no code. Anything else is refused, and a load that fails safely is
-never tried again unsafely.
+A checkpoint is a dictionary of plain values and tensors, saved with ``torch.save`` and read by
+:mod:`exposurebench.opening`, which runs no code. Weights that somebody else saved need to be told what network they
+belong to.
 """
 
 from __future__ import annotations
 
+import difflib
 import io
-import pickle
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +17,14 @@ from typing import Any
 import torch
 
 from exposurebench import __version__, catalog
-from exposurebench.errors import InputError, RecipeError, UnsafeModelError
-from exposurebench.files import sha256, write_bytes
-from exposurebench.recipe import SCHEMA
+from exposurebench.errors import InputError, RecipeError
+from exposurebench.files import write_bytes
+from exposurebench.opening import ModelFile, open_file, plain, tensors_in
+from exposurebench.recipe import SCHEMA, plugin_settings
 
 FORMAT = "exposurebench.checkpoint"
-_NO_MODEL = "is no model file (expected a checkpoint that exposurebench train wrote)"
+PARALLEL = "module."
+"""What DataParallel puts before every name."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         "schema": SCHEMA,
         "architecture": checkpoint.architecture,
         "settings": dict(checkpoint.settings),
-        "preprocessing": {"takes": entry.fact("TAKES"), "gives": entry.fact("GIVES"), "range": [0.0, 1.0]},
+        "preprocessing": preprocessing(entry),
         "state": {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()},
         "recipe": dict(checkpoint.recipe),
         "dataset": dict(checkpoint.dataset),
@@ -71,36 +71,66 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     write_bytes(path, buffer.getbuffer(), durable=True)
 
 
+def preprocessing(entry: catalog.Entry) -> dict[str, Any]:
+    """What a model of ours is fed with, and what it gives: what the numbers of its images stand for, and their range."""
+    return {"takes": entry.fact("TAKES"), "gives": entry.fact("GIVES"), "range": [0.0, 1.0]}
+
+
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint without running anything that is in it.
 
     Raises:
         InputError: no such file, or not a checkpoint of ours.
-        UnsafeModelError: a pickled Python object.
+        UnsafeModelError: a pickled Python object or a program.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
-    _refuse_by_content(path, data)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd pickle is refused below, in one line
-            payload = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-    except pickle.UnpicklingError as error:
-        if not _is_pickle(data):
-            raise InputError(f"{path}: {_NO_MODEL}") from error
-        raise UnsafeModelError(
-            f"{path}: refused: it is a pickled Python object, and opening one can run any code. Save its weights "
-            "alone with exposurebench's checkpoint format, or score its output with --predictions"
-        ) from error
-    except Exception as error:  # a damaged pickle can fail in any way; whichever, the file is no checkpoint
-        raise InputError(f"{path}: {_NO_MODEL}") from error
+    return read_checkpoint(open_file(path))
+
+
+def read_checkpoint(file: ModelFile) -> Checkpoint:
+    """The same of a file that was read already."""
+    payload = plain(file) if file.kind != "onnx" else {}
     if not isinstance(payload, dict) or payload.get("format") != FORMAT:
         raise InputError(
-            f"{path}: holds weights but not what network they belong to: expected a checkpoint of exposurebench"
+            f"{file.path}: holds weights but not what network they belong to: name it with --arch (see exposurebench models)"
         )
-    return _checked(str(path), payload, sha256(data))
+    return _checked(str(file.path), payload, file.sha256)
+
+
+def read_weights(file: ModelFile, architecture: str, settings: Mapping[str, Any]) -> Checkpoint:
+    """Weights that somebody else saved, as those of an architecture of ours.
+
+    They may lie in a dictionary beside other things, as training programs save them, and bear DataParallel's prefix;
+    half precision becomes single.
+
+    Args:
+        file: safetensors, or a file of ``torch.save``.
+        architecture: a file of ``models/``, variant included.
+        settings: what its ``network`` is called with.
+
+    Raises:
+        RecipeError: there is no such architecture or setting, or the file says itself what it is.
+        InputError: it holds no weights, or several sets of them.
+        UnsafeModelError: a pickled Python object or a program.
+    """
+    entry = catalog.load("models", architecture)
+    known = plugin_settings(entry, settings)
+    payload = plain(file)
+    if isinstance(payload, dict) and payload.get("format") == FORMAT:
+        raise RecipeError(
+            f"{file.path}: says itself that it is {payload.get('architecture')}: leave out --arch and --set"
+        )
+    sets = {"": tensors_in(payload)}
+    if sets[""] is None and isinstance(payload, Mapping):
+        sets = {str(name): tensors_in(value) for name, value in payload.items()}
+    found = {name: tensors for name, tensors in sets.items() if tensors}
+    if len(found) != 1:
+        what = f"several sets of weights ({', '.join(found)}): save one alone" if found else "no weights by name"
+        raise InputError(f"{file.path}: holds {what}; expected a state_dict")
+    (state,) = found.values()
+    if all(name.startswith(PARALLEL) for name in state):
+        state = {name.removeprefix(PARALLEL): tensor for name, tensor in state.items()}
+    state = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in state.items()}
+    return Checkpoint(architecture, known, state, sha256=file.sha256)
 
 
 def build_network(checkpoint: Checkpoint) -> torch.nn.Module:
@@ -117,9 +147,10 @@ def build_network(checkpoint: Checkpoint) -> torch.nn.Module:
         raise InputError(f"the settings of {checkpoint.architecture} cannot be used: {error}") from error
     expected, found = ({n: _shape(t) for n, t in state.items()} for state in (network.state_dict(), checkpoint.state))
     if expected != found:
-        wrong = sorted(n for n in {*expected, *found} if expected.get(n) != found.get(n))
-        detail = ", ".join(f"{n}: {found.get(n, 'missing')} for {expected.get(n, 'nothing')}" for n in wrong[:3])
-        raise InputError(f"{len(wrong)} weights do not fit {checkpoint.architecture} ({detail})")
+        hint = (
+            "" if checkpoint.recipe else ": give the settings it was trained with by --set (see exposurebench models)"
+        )
+        raise InputError(f"{_misfit(checkpoint.architecture, expected, found)}{hint}")
     network.load_state_dict(dict(checkpoint.state), assign=True)
     return network.eval().requires_grad_(False)
 
@@ -130,38 +161,36 @@ def _shape(tensor: torch.Tensor) -> str:
     return f"{tuple(tensor.shape)}{kind}"
 
 
-def _is_pickle(data: bytes) -> bool:
-    """Whether the bytes could be meant as a pickle: an archive, or the mark that every pickle since protocol 2 has.
-
-    Protocols 0 and 1 have no mark, but end as all do, with a stop; so does the odd text, and is then refused as one.
-    """
-    return data.startswith((b"PK", b"\x80")) or data.endswith(b".")
-
-
-def _refuse_by_content(path: str | Path, data: bytes) -> None:
-    """What is no checkpoint of ours and would only be misunderstood by the loader."""
-    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data):
-        raise InputError(
-            f"{path}: is a safetensors file, which does not say what network it belongs to: expected a checkpoint"
-        )
-    if zipfile.is_zipfile(io.BytesIO(data)):
-        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
-        if any("/code/" in name or name.endswith(("/constants.pkl", "/archive_format")) for name in names):
-            raise UnsafeModelError(
-                f"{path}: refused: it is a program (TorchScript or an exported one), and running it can do anything. "
-                "Score its output with --predictions"
-            )
+def _misfit(architecture: str, expected: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """What of some weights does not fit a network: the first few, each with the nearest name that was expected."""
+    lacking = [name for name in expected if name not in found]
+    strange = [name for name in found if name not in expected]
+    other = [name for name in expected if name in found and expected[name] != found[name]]
+    said = [f"{name} is {found[name]} for {expected[name]}" for name in other[:3]]
+    for name in strange[: 3 - len(said)]:
+        near = difflib.get_close_matches(name, lacking or expected, n=1)
+        said.append(f"{name} is unknown{f', the nearest is {near[0]}' if near else ''}")
+    said += [f"{name} is missing" for name in lacking[: 3 - len(said)]]
+    count = len(lacking) + len(strange) + len(other)
+    return f"{count} weights do not fit {architecture} ({'; '.join(said)}{'; ...' if count > len(said) else ''})"
 
 
 def _checked(path: str, payload: Mapping[str, Any], digest: str) -> Checkpoint:
     if not isinstance(payload.get("schema"), int) or payload["schema"] > SCHEMA:
         raise InputError(f"{path}: has schema {payload.get('schema')}, newer than {SCHEMA}: update exposurebench")
     kinds = {"architecture": str, "settings": dict, "state": dict, "recipe": dict, "dataset": dict}
-    wrong = [name for name, kind in kinds.items() if not isinstance(payload.get(name), kind)]
+    wrong = [n for n, kind in {**kinds, "preprocessing": dict}.items() if not isinstance(payload.get(n), kind)]
     if wrong or not all(isinstance(t, torch.Tensor) for t in payload["state"].values()):
         raise InputError(f"{path}: is damaged: {', '.join(wrong) or 'state'} is not what a checkpoint holds")
     try:
-        catalog.load("models", payload["architecture"])
+        entry = catalog.load("models", payload["architecture"])
     except RecipeError as error:
         raise InputError(f"{path}: {error}") from error
+    stated, known = payload["preprocessing"], preprocessing(entry)
+    if stated != known:
+        wrong = sorted(name for name in {*stated, *known} if stated.get(name) != known.get(name))
+        detail = ", ".join(f"{name} {stated.get(name, 'missing')} for {known.get(name, 'nothing')}" for name in wrong)
+        raise InputError(
+            f"{path}: was trained with another preprocessing than {payload['architecture']} has now: {detail}"
+        )
     return Checkpoint(**{name: payload[name] for name in kinds}, sha256=digest)

@@ -21,7 +21,8 @@ from exposurebench.measures import Arrays
 from exposurebench.metrics.hdrvdp.optics import pixels_per_degree
 from exposurebench.recipe import plugin_settings
 from exposurebench.report.maps import gray, overlaid, with_legend
-from exposurebench.scoring import Cells, Sides, cells_of, check_unmended, in_threads, map_of, sides_of
+from exposurebench.scoring import Cells, Sides, cells_of, check_unmended, map_of, sides_of
+from exposurebench.threads import in_threads
 
 METRICS = ("psnr", "ssim")
 """What two display images are measured by when nobody says; two folders of them also by how similar the sets are."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+import math
 import os
 import platform
+import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +22,25 @@ from numpy.typing import NDArray
 from exposurebench import __version__, catalog, measures, tables
 from exposurebench.catalog import Entry
 from exposurebench.dataset import Dataset, Row, load_dataset
-from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
+from exposurebench.errors import ImageError, InputError, MissingError, ModelError, RecipeError
+from exposurebench.foreign import Told
 from exposurebench.images import Image
-from exposurebench.measures import Arrays
-from exposurebench.method import Brackets, Method, TrainingTargets, corrected, open_method, open_predictions
+from exposurebench.journal import Journal, Scored, folder_for
+from exposurebench.method import Brackets, Method, TrainingTargets, checked_output, open_method
+from exposurebench.predictions import open_predictions
+from exposurebench.processes import joined
 from exposurebench.recipe import SCHEMA, plugin_settings
 from exposurebench.result import FORMAT, Result, derived
-from exposurebench.scoring import Cells, Sides, cells_of, in_threads, scene_cells, sides_of
-from exposurebench.tensors import checked_device
+from exposurebench.scoring import Cells, Sides, cells_of, scene_cells, sides_of
+from exposurebench.tables import rounded
+from exposurebench.threads import Lanes, Watch, in_threads
 
 METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
 """What is measured when nobody says."""
 PAIR_FACTS = ("tau", "ev", "crf", "exposure_ev", "clipped_share", "overexposed", "underexposed")
 """What a per-image table takes over from the manifest, to group by."""
+SPREAD = "spread"
+"""Before the column of a value stands that of its standard deviation over draws, ``spread:psnr``."""
 
 
 def evaluate(
@@ -40,6 +49,7 @@ def evaluate(
     *,
     split: str = "test",
     predictions: str | Path | None = None,
+    predictions_map: str | Path | None = None,
     name: str | None = None,
     metrics: Sequence[str] = (),
     metric_settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -47,17 +57,29 @@ def evaluate(
     by: str | None = None,
     training: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
+    architecture: str = "",
+    code: str = "",
+    told: Told | None = None,
+    trust_code: bool = False,
+    draws: int = 1,
     device: str = "cpu",
+    batch: int = 1,
+    timeout_s: float = 600.0,
     limit: int | None = None,
     workers: int | None = None,
+    out: str | Path | None = None,
 ) -> Result:
     """Score a method on the pairs of a data set.
 
+    Under torchrun each process scores its share of the pairs, on a device of its own, and every process gets the whole
+    result. Scores depend on neither ``workers`` nor the number of processes.
+
     Args:
-        what: ``baseline:NAME`` or a checkpoint's path; None with ``predictions``.
+        what: ``baseline:NAME`` or a model's file; None with ``predictions`` or ``code``.
         dataset: a finished data set's folder.
         split: which pairs.
         predictions: a folder of images that another program made.
+        predictions_map: a CSV (``id``, ``file``) that says which of them is whose.
         name: what the method is called in tables; by default its own name.
         metrics: names of ``metrics/``, variants included; by default ``METRICS``, where the targets are light
             :data:`exposurebench.measures.LIGHT_METRICS`.
@@ -65,10 +87,19 @@ def evaluate(
         regions: measure those that can be over the clipped, nearly clipped and unclipped pixels of the input, too.
         by: a column of the manifest (``tau``, ``ev``, ``crf``, ...): a summary for each of its values, too.
         training: the data set whose train split gives training targets; by default this one, if it has one.
-        settings: of a baseline.
-        device: where a network runs.
+        settings: of a baseline, an architecture, or the user's function.
+        architecture: see :func:`exposurebench.method.open_method`, as the next three.
+        code: ``package.module:function``.
+        told: what a foreign model takes and gives.
+        trust_code: open what is code, in isolation.
+        draws: how often a model with noise corrects each picture; values are means, their spread stands beside them.
+        device: where a network runs: ``auto``, ``cpu``, ``cuda``, ...
+        batch: pictures of one size that an accelerator gets at once; on a processor they go one by one.
+        timeout_s: how long a method may take for a picture.
         limit: only the first so many pairs.
-        workers: threads; by default one for each core. Scores do not depend on it.
+        workers: threads; by default one for each core.
+        out: a folder that keeps every pair as soon as it is scored, so that a run that was killed is gone on with;
+            ``{name}`` in it stands for the method's name. The result is not written.
 
     Raises:
         ExposureBenchError: the method, the data set or a prediction cannot be used.
@@ -77,51 +108,74 @@ def evaluate(
         >>> result = evaluate("baseline:identity", "datasets/samples-tau0.5")  # doctest: +SKIP
         >>> result.summary[["metric", "value", "low", "high"]]  # doctest: +SKIP
     """
-    checked_device(device)
     opened = load_dataset(dataset)
     rows = opened.rows(split)[:limit]
     metrics = metrics or (METRICS if opened.gives == "srgb" else measures.of_light())
     entries = _entries(metrics, regions, metric_settings or {}, opened)
     _check_feasible(entries, rows, by, opened)
     protocols = {measure: _protocol(measure, entry) for measure, entry in entries.items()}
-    method = _method(what, predictions, name, opened, split, training, settings, device, rows)
-    if method.gives != opened.gives:
-        raise InputError(
-            f"{method.name} gives {method.gives} images and the targets of {opened.name} are {opened.gives}: "
-            "score files of a method that gives such with --predictions"
-        )
-    per_image, arrays = _scored(method, opened, split, rows, entries, by, workers)
+    alone = torch.distributed.is_available() and torch.distributed.is_initialized()
+    with joined(device) as place:
+        if predictions is not None:
+            method = _predictions(predictions, predictions_map, name, rows, opened, what or code, settings)
+        else:
+            known = _known(opened, split, training)
+            method = open_method(
+                what or "",
+                **known,
+                settings=settings,
+                device=str(place.device),
+                architecture=architecture,
+                code=code,
+                told=told,
+                trust_code=trust_code,
+                timeout_s=timeout_s,
+            )
+        _check_encodings(method, opened, rows, draws)
+        document: dict[str, Any] = {
+            "format": FORMAT,
+            "schema": SCHEMA,
+            "name": name or method.name,
+            "method": dict(method.facts),
+            "dataset": {
+                "name": opened.name,
+                "title": opened.document["title"],
+                "command": opened.document["command"],
+                "pixels": opened.pixels,
+                "split": split,
+                "pairs": len(rows),
+                "complete": limit is None or limit >= opened.document["counts"][split]["pairs"],
+            },
+            "protocols": protocols,
+            **({"by": by} if by else {}),
+            **({"draws": draws} if draws > 1 else {}),
+            "versions": {
+                "exposurebench": __version__,
+                "torch": str(torch.__version__),
+                "numpy": np.__version__,
+                "opencv": cv2.__version__,
+                "python": platform.python_version(),
+            },
+            "hardware": f"{place.device.type}, {platform.machine()}, {os.cpu_count()} cores",
+        }
+        folder = folder_for(str(out), document["name"], document) if out else None
+        facts = [*PAIR_FACTS, *([by] if by and by not in (*PAIR_FACTS, "scene", "split") else [])]
+        work = _Work(method, opened, split, rows, entries, facts, draws, batch, timeout_s)
+        shares = (0, 1) if alone else (place.rank, place.world)
+        scored = _scored(work, folder, document, shares, workers)
+        if shares[1] > 1:
+            everybody: list[Any] = [None] * shares[1]
+            torch.distributed.all_gather_object(everybody, scored)
+            scored = {key: pair for share in everybody for key, pair in share.items()}
+    found = [scored[row["id"]] for row in rows]
+    per_image = pd.DataFrame([cells for cells, _ in found])
+    arrays = {name: np.stack([beside[name] for _, beside in found]) for name in found[0][1]}
     if per_image["unchanged"].all():
         raise InputError(
             f"{str(dataset)!r}: every input equals its target: its {len(rows)} pairs say nothing of correction"
         )
-    document = {
-        "format": FORMAT,
-        "schema": SCHEMA,
-        "name": name or method.name,
-        "method": dict(method.facts),
-        "dataset": {
-            "name": opened.name,
-            "title": opened.document["title"],
-            "command": opened.document["command"],
-            "pixels": opened.pixels,
-            "split": split,
-            "pairs": len(rows),
-            "complete": limit is None or limit >= opened.document["counts"][split]["pairs"],
-        },
-        "protocols": protocols,
-        "already_right": tables.harm(per_image, list(protocols)),
-        **({"by": by} if by else {}),
-        "versions": {
-            "exposurebench": __version__,
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-            "python": platform.python_version(),
-        },
-        "hardware": f"{device}, {platform.machine()}, {os.cpu_count()} cores",
-    }
-    return derived(document, per_image, arrays, method)
+    document["already_right"] = tables.harm(per_image, list(protocols))
+    return dataclasses.replace(derived(document, per_image, arrays, method), folder=folder)
 
 
 def _entries(
@@ -164,24 +218,25 @@ def _protocol(measure: str, entry: Entry) -> dict[str, Any]:
     return {**measures.protocol(measure, entry.settings), **measures.run_facts(entry)}
 
 
-def _method(
-    what: str | None,
-    predictions: str | Path | None,
+def _predictions(
+    folder: str | Path,
+    table: str | Path | None,
     name: str | None,
+    rows: Sequence[Row],
     opened: Dataset,
-    split: str,
-    training: str | Path | None,
+    what: str,
     settings: Mapping[str, Any] | None,
-    device: str,
-    rows: Sequence[Mapping[str, Any]],
 ) -> Method:
-    if (what is None) == (predictions is None):
-        raise RecipeError("expected one of: a checkpoint, baseline:NAME, or --predictions DIR")
-    if predictions is not None:
-        if settings:
-            raise RecipeError(f"predictions have no settings: leave out {', '.join(settings)}")
-        title = name or Path(predictions).resolve().name
-        return open_predictions(predictions, title, rows, "srgb" if opened.gives == "srgb" else "linear")
+    if what:
+        raise RecipeError("expected one of: a model's file, baseline:NAME, --model, or --predictions DIR")
+    if settings:
+        raise RecipeError(f"predictions have no settings: leave out {', '.join(settings)}")
+    title = name or Path(folder).resolve().name
+    return open_predictions(folder, title, rows, "srgb" if opened.gives == "srgb" else "linear", table)
+
+
+def _known(opened: Dataset, split: str, training: str | Path | None) -> dict[str, Any]:
+    """What a baseline may look at besides the input."""
     targets = None
     if training is not None or "train" in opened.splits:
         other = opened if training is None else load_dataset(training)
@@ -190,51 +245,166 @@ def _method(
                 f"{str(training)!r} is scored on and has no train split: name other data with --training"
             )
         targets = TrainingTargets(other, "train" if "train" in other.splits else other.splits[0])
-    brackets = Brackets(opened, split)
-    return open_method(str(what), training=targets, brackets=brackets, settings=settings, device=device)
+    return {"training": targets, "brackets": Brackets(opened, split)}
+
+
+def _check_encodings(method: Method, opened: Dataset, rows: Sequence[Row], draws: int) -> None:
+    """Refuse a model of other numbers than the data set's, and draws of what draws nothing."""
+    words = {"srgb": "display-encoded (srgb)", "linear": "light (linear)"}
+    inputs = "linear" if "input_exr" in rows[0] else "srgb"
+    if method.is_network and method.takes != inputs:
+        raise InputError(
+            f"{method.name} takes {words[method.takes]} images, and the inputs of {opened.name} are {words[inputs]}"
+        )
+    if method.gives != opened.gives:
+        raise InputError(
+            f"{method.name} gives {words[method.gives]} images, and the targets of {opened.name} are "
+            f"{words.get(opened.gives, opened.gives)}: choose a data set of such targets, or score files with --predictions"
+        )
+    if draws > 1 and not method.facts.get("noisy"):
+        raise RecipeError(
+            f"{method.name} draws no noise, so that {draws} draws would all be the same: leave out --draws"
+        )
 
 
 def _scored(
-    method: Method,
-    opened: Dataset,
-    split: str,
-    rows: Sequence[Row],
-    entries: Mapping[str, Entry],
-    by: str | None,
-    workers: int | None,
-) -> tuple[pd.DataFrame, dict[str, NDArray[Any]]]:
-    """Score every pair; images are read, corrected and measured in threads, each holding its libraries to one core."""
-    facts = [*PAIR_FACTS, *([by] if by and by not in (*PAIR_FACTS, "scene", "split") else [])]
-    together = any(measures.is_per_scene(measure) for measure in entries)
-
-    def scored(place: int, pair: tuple[Cells, Sides], more: Cells) -> tuple[int, Cells, Arrays]:
-        about, sides = pair
-        cells, arrays = cells_of(entries, rows[place]["id"], sides)
-        return place, {**about, **cells, **more}, arrays
-
-    def work(places: Sequence[int]) -> list[tuple[int, Cells, Arrays]]:
-        kept = _Targets(opened, split, Counter(rows[place]["target_sha256"] for place in places))
-        # One after the other, each gone before the next is read.
-        pairs: Iterable[tuple[Cells, Sides]] = (_pair(method, kept, rows[place], facts) for place in places)
-        shared: Iterable[Cells] = repeat({})
-        if together:
-            pairs = list(pairs)
-            shared = scene_cells(entries, [rows[place]["id"] for place in places], [sides for _, sides in pairs])
-        return list(map(scored, places, pairs, shared))
-
-    most = len(rows) if together else -(-len(rows) // (workers or os.cpu_count() or 1))
-    units = _grouped([row["scene" if together else "target_sha256"] for row in rows], most)
-    found = sorted((item for unit in in_threads(work, units, workers) for item in unit), key=lambda item: item[0])
-    table = pd.DataFrame([cells for _, cells, _ in found])
-    return table, {name: np.stack([arrays[name] for _, _, arrays in found]) for name in found[0][2]}
+    work: _Work, folder: Path | None, document: Mapping[str, Any], share: tuple[int, int], workers: int | None
+) -> dict[str, Scored]:
+    """Score this process's share of the pairs; those that an earlier run scored are not scored again."""
+    rank, world = share
+    if folder is None:
+        return {pair[0]["id"]: pair for pairs in work.over(work.units((), workers)[rank::world], workers) for pair in pairs}
+    identity = {key: value for key, value in document.items() if key not in ("format", "schema", "dataset", "hardware")}
+    identity["dataset"] = {key: document["dataset"][key] for key in ("name", "pixels", "split")}
+    identity["device"] = str(document["hardware"]).partition(",")[0]
+    with Journal(folder, identity, rank) as journal:
+        wanted = {row["id"] for row in work.rows}
+        scored = {key: pair for key, pair in journal.known.items() if key in wanted}
+        for pairs in work.over(work.units(scored, workers)[rank::world], workers):
+            journal.add(pairs)
+            scored |= {pair[0]["id"]: pair for pair in pairs}
+    return scored
 
 
-def _grouped(names: Sequence[str], most: int) -> list[list[int]]:
-    """The places of each name, in pieces of at most so many that every thread has something to do."""
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        places.setdefault(name, []).append(place)
-    return [group[start : start + most] for group in places.values() for start in range(0, len(group), most)]
+class _Work:
+    """Pairs of a data set on their way: read, corrected, measured, some of them together."""
+
+    def __init__(
+        self,
+        method: Method,
+        opened: Dataset,
+        split: str,
+        rows: Sequence[Row],
+        entries: Mapping[str, Entry],
+        facts: Sequence[str],
+        draws: int,
+        batch: int,
+        timeout_s: float,
+    ) -> None:
+        self.method, self.opened, self.split, self.rows = method, opened, split, rows
+        self.entries, self.facts, self.draws, self.timeout_s = entries, facts, draws, timeout_s
+        self.batch = batch if method.several else 1
+        self.together = any(measures.is_per_scene(measure) for measure in entries)
+        self.again = {measure: entry for measure, entry in entries.items() if not measures.is_per_set(measure)}
+        self.watch, self.lanes = Watch(), Lanes(method.lanes)
+
+    def units(self, done: Container[str], workers: int | None) -> list[list[Row]]:
+        """The pairs that one thread takes at a time: those of a scene, or of a target, and as many as go together."""
+        if self.together:
+            scenes = _grouped(self.rows, "scene", len(self.rows))
+            return [rows for rows in scenes if not all(row["id"] in done for row in rows)]
+        left = [row for row in self.rows if row["id"] not in done]
+        units: list[list[Row]] = []
+        for group in _grouped(left, "target_sha256", -(-len(left) // (workers or os.cpu_count() or 1))):
+            if units and len(units[-1]) + len(group) <= self.batch:
+                units[-1] += group
+            else:
+                units.append(group)
+        return units
+
+    def over(self, units: Sequence[list[Row]], workers: int | None) -> Iterator[list[Scored]]:
+        """Score units in threads: while one thread's picture is in the network, others read, and measure theirs."""
+        return in_threads(self._unit, units, workers, self.watch.check)
+
+    def _unit(self, rows: Sequence[Row]) -> list[Scored]:
+        targets = _Targets(self.opened, self.split, Counter(row["target_sha256"] for row in rows))
+        if self.together:
+            made = list(self._pairs(rows, targets))
+            shared = scene_cells(self.entries, [row["id"] for row in rows], [drawn[0] for _, drawn in made])
+            return [self._measured(*pair, more) for pair, more in zip(made, shared, strict=True)]
+        # Some after the others, each gone before the next are read.
+        pieces = (rows[start : start + self.batch] for start in range(0, len(rows), self.batch))
+        return [self._measured(*pair, {}) for piece in pieces for pair in self._pairs(piece, targets)]
+
+    def _pairs(self, rows: Sequence[Row], targets: _Targets) -> Iterable[tuple[Cells, list[Sides]]]:
+        """What each pair is called and how it was made, and its sides, once for each draw."""
+        given = [self.opened.read_input(self.split, row) for row in rows]
+        aimed = [targets.of(row) for row in rows]
+        images = [image for image, _ in aimed]
+        drawn = [self._corrected(given, images, [{**row, "draw": draw} for row in rows]) for draw in range(self.draws)]
+        for place, (row, image, (target, of_target)) in enumerate(zip(rows, given, aimed, strict=True)):
+            sides = [sides_of(outputs[place], target, image, of_target) for outputs in drawn]
+            yield self._about(row, image, target), sides
+
+    def _measured(self, about: Cells, drawn: Sequence[Sides], more: Cells) -> Scored:
+        cells, arrays = cells_of(self.entries, about["id"], drawn[0])
+        others = [cells_of(self.again, about["id"], sides)[0] for sides in drawn[1:]]
+        spread = _averaged([cells, *others]) if others else {}
+        return {**about, **cells, **more, **spread}, arrays
+
+    def _corrected(self, given: Sequence[Image], targets: Sequence[Image], rows: Sequence[Row]) -> list[NDArray[Any]]:
+        images, made = [image.as_float() for image in given], []
+        for places in _alike([image.shape for image in images], self.batch):
+            some, theirs = [images[place] for place in places], [rows[place] for place in places]
+            with self.lanes.one(), self.watch.over(theirs[0]["id"], self.timeout_s * len(some)):
+                several = self.method.several if len(some) > 1 else None
+                made += several(some, theirs) if several else [self._run(some[0], theirs[0])]
+        outputs = []
+        for output, image, row, target in zip(made, images, rows, targets, strict=True):
+            outputs.append(checked_output(self.method, output, image, row, target.bit_depth))
+            if outputs[-1].shape != target.pixels.shape:
+                height, width = outputs[-1].shape[:2]
+                raise ModelError(f"{row['id']}: the prediction has {width} x {height} pixels, the target not")
+        return outputs
+
+    def _run(self, image: NDArray[np.float32], row: Row) -> NDArray[np.float32]:
+        try:
+            return self.method.run(image, row)
+        except ImageError as error:
+            raise InputError(f"{row['id']} {error}") from error
+
+    def _about(self, row: Row, given: Image, target: Image) -> Cells:
+        """What a pair is called and how it was made."""
+        comparable = given.encoding == target.encoding and given.pixels.shape == target.pixels.shape
+        unchanged = comparable and bool(np.array_equal(given.pixels, target.pixels))
+        about: Cells = {"id": row["id"], "scene": row["scene"], "split": self.split, "unchanged": unchanged}
+        return about | {fact: row[fact] for fact in self.facts if fact in row}
+
+
+def _alike(shapes: Sequence[tuple[int, ...]], most: int) -> Iterator[list[int]]:
+    """Places of neighbours of one shape, at most so many at a time, in order."""
+    for _, group in itertools.groupby(range(len(shapes)), lambda place: shapes[place]):
+        places = list(group)
+        yield from (places[i : i + most] for i in range(0, len(places), most))
+
+
+def _averaged(draws: Sequence[Cells]) -> Cells:
+    """The mean over draws of every value that they have, and beside it the standard deviation (n - 1)."""
+    found: Cells = {}
+    for name in draws[1]:
+        values = [float(cells[name]) for cells in draws]
+        found[name] = rounded(statistics.fmean(values))
+        finite = all(math.isfinite(value) for value in values)
+        found[f"{SPREAD}:{name}"] = rounded(statistics.stdev(values)) if finite else math.nan
+    return found
+
+
+def _grouped(rows: Sequence[Row], column: str, most: int) -> list[list[Row]]:
+    """The rows of each name in a column, in pieces of at most so many that every thread has something to do."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[column], []).append(row)
+    return [group[start : start + most] for group in groups.values() for start in range(0, len(group), most)]
 
 
 class _Targets:
@@ -250,18 +420,3 @@ class _Targets:
             self._kept.clear()
             self._kept[name] = self.dataset.read_target(self.split, row), {} if self.shared_by[name] > 1 else None
         return self._kept[name]
-
-
-def _pair(method: Method, targets: _Targets, row: Row, facts: Sequence[str]) -> tuple[Cells, Sides]:
-    """What a pair is called and how it was made, and both its sides."""
-    given, (target, of_target) = targets.dataset.read_input(targets.split, row), targets.of(row)
-    prediction = corrected(method, given.as_float(), row, target.bit_depth)
-    if prediction.shape != target.pixels.shape:
-        raise ModelError(
-            f"{row['id']}: the prediction has {prediction.shape[1]} x {prediction.shape[0]} pixels, the target not"
-        )
-    comparable = given.encoding == target.encoding and given.pixels.shape == target.pixels.shape
-    unchanged = comparable and bool(np.array_equal(given.pixels, target.pixels))
-    about: Cells = {"id": row["id"], "scene": row["scene"], "split": targets.split, "unchanged": unchanged}
-    about |= {fact: row[fact] for fact in facts if fact in row}
-    return about, sides_of(prediction, target, given, of_target)

@@ -86,6 +86,19 @@ def writing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[
         raise
 
 
+def appending(path: str | os.PathLike[str]) -> BinaryIO:
+    """A file that grows: a record of what was done, of which a reader passes over a torn end.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    try:
+        make_folder(os.path.dirname(os.fspath(path)))
+        return open(path, "ab")
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
 def write_link(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
     """Make a name for a file that lies elsewhere, atomically; False where the file system has no links.
 

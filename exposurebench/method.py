@@ -1,9 +1,9 @@
-"""What corrects photographs: a baseline, a checkpoint, a folder of images that another program made."""
+"""What corrects photographs: a baseline, a checkpoint, somebody else's weights or network, code of the user's own."""
 
 from __future__ import annotations
 
+import copy
 import functools
-import hashlib
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,14 +16,15 @@ import torch
 from numpy.typing import NDArray
 
 from exposurebench import catalog
-from exposurebench.checkpoint import build_network, load_checkpoint
+from exposurebench.checkpoint import Checkpoint, build_network, preprocessing, read_checkpoint, read_weights
 from exposurebench.dataset import Dataset
 from exposurebench.errors import ImageError, InputError, MissingError, ModelError, RecipeError
-from exposurebench.files import sha256_file
-from exposurebench.images import Encoding, quantize, read_image
+from exposurebench.files import sha256, sha256_file
+from exposurebench.foreign import Adapted, OnnxNetwork, Told, from_code, isolated
+from exposurebench.images import Encoding, quantize
+from exposurebench.opening import ModelFile, open_file
 from exposurebench.recipe import draw, plugin_settings
 from exposurebench.scene import Evidence, ExposedFrame
-from exposurebench.scoring import check_unmended
 from exposurebench.tensors import checked_device, to_image, to_tensor
 from exposurebench.tiling import Tiled
 
@@ -39,6 +40,7 @@ class Method:
         gives: what the numbers of its images stand for: ``srgb``, in [0, 1], or ``linear`` light at or above 0.
         takes: what those of its inputs stand for.
         several: the same for images of one size at once, where that is quicker.
+        lanes: how many threads may run it at a time; None for any number.
     """
 
     name: str
@@ -49,6 +51,12 @@ class Method:
     several: (
         Callable[[Sequence[NDArray[np.float32]], Sequence[Mapping[str, Any]]], list[NDArray[np.float32]]] | None
     ) = None
+    lanes: int | None = None
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is a network, of whose output nothing is known."""
+        return self.facts.get("kind") not in ("baseline", "predictions")
 
 
 class TrainingTargets:
@@ -112,31 +120,80 @@ def _exposure(row: Mapping[str, Any]) -> float | None:
 
 
 def open_method(
-    what: str,
+    what: str = "",
     *,
     training: TrainingTargets | None = None,
     brackets: Brackets | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "cpu",
+    architecture: str = "",
+    code: str = "",
+    told: Told | None = None,
+    trust_code: bool = False,
+    timeout_s: float = 600.0,
 ) -> Method:
-    """A method by what a person calls it: ``baseline:NAME`` or the path of a checkpoint.
+    """A method by what a person calls it: ``baseline:NAME``, a model's file, or a function of the person's own.
+
+    A file is told by its content. What holds code (whole modules, TorchScript, exported programs) is refused, unless
+    ``trust_code`` says to run it, and then in isolation alone.
+
+    Args:
+        what: ``baseline:NAME`` or a path; empty with ``code``.
+        training: what a baseline may look at.
+        brackets: the same.
+        settings: of a baseline, of an architecture, or of the function.
+        device: where a network runs: ``auto``, ``cpu``, ``cuda``, ...
+        architecture: the file of ``models/`` that weights belong to which do not say it.
+        code: ``package.module:function``; see :func:`exposurebench.foreign.from_code`.
+        told: what a foreign model takes and gives.
+        trust_code: open what is code.
+        timeout_s: how long a foreign model may take for a picture.
 
     Raises:
-        RecipeError: no such baseline or setting.
-        MissingError: a baseline needs training targets or brackets and there are none.
-        InputError, UnsafeModelError: the checkpoint cannot be used, or a scene has one exposure and the baseline
-            needs more.
+        RecipeError: no such baseline, architecture, function or setting, or flags that do not go together.
+        MissingError: a baseline needs training targets or brackets and there are none; a package or device is missing.
+        InputError: the file cannot be used, or a scene has one exposure and the baseline needs more.
+        UnsafeModelError: the file would run code.
+        ModelError: the user's code failed.
     """
     kind, colon, name = what.partition(":")
+    settings, told = settings or {}, told or Told()
+    if bool(what) == bool(code):
+        raise RecipeError("expected one of: a model's file, baseline:NAME, --model, or --predictions DIR")
     if colon and kind == "baseline":
-        return _baseline(name, training, brackets, settings or {})
+        _leave_out("a baseline", {"--arch": architecture, "--trust-code": trust_code}, told)
+        return _baseline(name, training, brackets, settings)
+    placed = checked_device(device)
+    if code:
+        _leave_out("--model", {"--arch": architecture, "--trust-code": trust_code})
+        return _code(code, settings, told, placed)
     if not Path(what).exists():
         raise InputError(
-            f"{what!r}: no such file; expected a checkpoint, baseline:NAME (see exposurebench baselines), or --predictions DIR"
+            f"{what!r}: no such file; expected a model's file, baseline:NAME (see exposurebench baselines), or "
+            "--predictions DIR"
         )
+    file = open_file(what)
+    if file.kind == "onnx":
+        _leave_out("an ONNX model", {"--arch": architecture, "--trust-code": trust_code, "--set": settings})
+        return _onnx(file, told, placed, timeout_s)
+    if trust_code and file.kind != "safetensors":
+        _leave_out("--trust-code", {"--arch": architecture, "--set": settings})
+        return _trusted(file, told, timeout_s)
+    _leave_out("weights of an architecture of ours", {"--trust-code": trust_code}, told)
+    if architecture:
+        return _network(file.path, read_weights(file, architecture, settings), placed, "weights")
     if settings:
         raise RecipeError(f"a checkpoint has its settings in it: leave out {', '.join(settings)}")
-    return _checkpoint(Path(what), device)
+    return _network(file.path, read_checkpoint(file), placed, "checkpoint")
+
+
+def _leave_out(what: str, flags: Mapping[str, Any], told: Told | None = None) -> None:
+    """Refuse flags that would do nothing."""
+    said = {"--takes": "takes", "--gives": "gives", "--values": "values", "--multiple": "multiple"}
+    given = [flag for flag, value in flags.items() if value]
+    given += [flag for flag, name in said.items() if told and getattr(told, name) is not None]
+    if given:
+        raise RecipeError(f"{', '.join(given)}: of no use with {what}: leave it out")
 
 
 def _baseline(
@@ -194,17 +251,16 @@ def _try_settings(name: str, function: Callable[..., Any], needs: Sequence[str],
         raise RecipeError(f"baseline:{name}: {error}") from error
 
 
-def _checkpoint(path: Path, device: str) -> Method:
-    checkpoint = load_checkpoint(path)
+def _network(path: Path, checkpoint: Checkpoint, device: torch.device, kind: str) -> Method:
     entry = catalog.load("models", checkpoint.architecture)
-    placed = checked_device(device)
-    network = build_network(checkpoint).to(placed)
+    network = build_network(checkpoint).to(device)
     noisy = bool(getattr(entry.module, "NOISY", False))
     whole = entry.fact("OUTPUT_FIELD_OF_VIEW") == "whole image"
     tiled = Tiled(network, entry.fact("MULTIPLE"), whole=whole, noisy=noisy)
 
     def several(images: Sequence[NDArray[np.float32]], rows: Sequence[Mapping[str, Any]]) -> list[NDArray[np.float32]]:
-        seeds = [draw(0, "noise", str(row.get("id", ""))) for row in rows] if noisy else None
+        drawn = [(int(row.get("draw", 0)), "noise", str(row.get("id", ""))) for row in rows]
+        seeds = [draw(*names) for names in drawn] if noisy else None
         made = tiled(torch.cat([to_tensor(image) for image in images]), seeds)
         return [to_image(image) for image in made]
 
@@ -212,74 +268,96 @@ def _checkpoint(path: Path, device: str) -> Method:
         return several([image], [row])[0]
 
     facts = {
-        "kind": "checkpoint",
+        "kind": kind,
         "title": entry.fact("TITLE"),
         "reference": entry.fact("PAPER"),
         "oracle": False,
         "needs": ["input"],
         "architecture": checkpoint.architecture,
         "settings": dict(checkpoint.settings),
+        "preprocessing": preprocessing(entry),
         "parameters": sum(p.numel() for p in network.parameters()),
         "checkpoint_sha256": checkpoint.sha256,
         "trained_on": dict(checkpoint.dataset),
+        **({"noisy": True} if noisy else {}),
     }
-    name = path.stem if path.stem != "model" else path.resolve().parent.name
     takes, gives = entry.fact("TAKES"), entry.fact("GIVES")
-    return Method(name, run, facts, gives, takes, several if placed.type != "cpu" else None)
+    accelerated = device.type != "cpu"
+    lanes = 1 if accelerated or whole else None
+    return Method(_named(path), run, facts, gives, takes, several if accelerated else None, lanes)
 
 
-def open_predictions(
-    folder: str | Path, name: str, rows: Sequence[Mapping[str, Any]], gives: Encoding = "srgb"
+def _onnx(file: ModelFile, told: Told, device: torch.device, timeout_s: float) -> Method:
+    network = OnnxNetwork(file, device, timeout_s)
+    external = [sha256_file(path) for path in network.external]
+    facts = {
+        "title": "ONNX model",
+        "checkpoint_sha256": file.sha256,
+        **({"external_sha256": external} if external else {}),
+    }
+    return _foreign("onnx", _named(file.path), network, told.filled(), facts, None if device.type == "cpu" else 1)
+
+
+def _code(what: str, settings: Mapping[str, Any], told: Told, device: torch.device) -> Method:
+    made, said, source = from_code(what, settings, device)
+    weights: dict[str, Any] = (
+        {"parameters": sum(p.numel() for p in made.parameters())} if isinstance(made, torch.nn.Module) else {}
+    )
+    if weights:
+        weights["weights_sha256"] = _weights_sha256(made)
+    facts = {"title": f"the user's code, {what}", "settings": dict(settings), "source_sha256": source, **weights}
+    return _foreign("code", what.rpartition(".")[2].replace(":", "-"), made, told.filled(*said), facts, 1, device)
+
+
+def _weights_sha256(network: torch.nn.Module) -> str:
+    tensors = (tensor.detach().cpu().contiguous().flatten() for tensor in network.state_dict().values())
+    return sha256("".join(sha256(t.view(torch.uint8).numpy().data) for t in tensors if t.numel()).encode())
+
+
+def _trusted(file: ModelFile, told: Told, timeout_s: float) -> Method:
+    run = isolated(file, timeout_s)
+    facts = {"title": "a model that is code, run in isolation", "checkpoint_sha256": file.sha256}
+    return _foreign("isolated", _named(file.path), run, told.filled(), facts, 1)
+
+
+def _foreign(
+    kind: str,
+    name: str,
+    network: Any,
+    preprocessing: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    lanes: int | None,
+    device: torch.device = torch.device("cpu"),  # noqa: B008
 ) -> Method:
-    """Images that another program made, matched to the manifest by their key or the input's file name.
-
-    Args:
-        folder: where they lie.
-        name: what the method is called in tables.
-        rows: the manifest.
-        gives: ``srgb``, or ``linear`` for light in OpenEXR files or Radiance pictures.
-
-    Raises:
-        InputError: predictions are missing or ambiguous; the message names the first few.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"no folder {str(folder)!r}: give the predictions' folder with --predictions")
-    found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
-            found.setdefault(path.stem, []).append(path)
-    chosen: dict[str, Path] = {}
-    missing = []
-    for row in rows:
-        candidates = found.get(row["id"]) or found.get(Path(row["input_file_name"]).stem) or []
-        if len(candidates) > 1:
-            raise InputError(
-                f"two predictions for {row['id']!r}: {candidates[0].name} and {candidates[1].name}; keep one"
-            )
-        if candidates:
-            chosen[row["id"]] = candidates[0]
-        else:
-            missing.append(row["id"])
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(rows)} predictions are missing in {str(folder)!r}: "
-            f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}; expected files named after the input's key"
-        )
-    digest = hashlib.sha256()
-    for key in sorted(chosen):
-        digest.update(f"{key} {sha256_file(chosen[key])}\n".encode())
+    """A network of somebody else's; in tiles where its layers say that it may be cut, else whole."""
+    adapted = Adapted(network, name, preprocessing["values"], preprocessing["multiple"]).eval()
+    tiled = _tiled(adapted) if isinstance(network, torch.nn.Module) else None
 
     def run(image: NDArray[np.float32], row: Mapping[str, Any]) -> NDArray[np.float32]:
-        try:
-            made = read_image(chosen[row["id"]], encoding=gives)
-        except ImageError as error:
-            raise InputError(f"{str(chosen[row['id']])!r} {error}") from error
-        check_unmended(chosen[row["id"]], made)
-        return made.as_float()
+        if tiled is not None:
+            return to_image(tiled(to_tensor(image)))
+        with torch.inference_mode():
+            return to_image(adapted(to_tensor(image, device=device)))
 
-    facts = {"kind": "predictions", "title": "submitted images", "reference": "", "oracle": False, "needs": ["input"]}
-    return Method(name, run, {**facts, "settings": {}, "predictions_sha256": digest.hexdigest()}, gives)
+    known = {"kind": kind, "reference": "", "oracle": False, "needs": ["input"], "settings": {}, **facts}
+    known["preprocessing"] = {**preprocessing, "values": list(preprocessing["values"])}
+    return Method(name, run, known, preprocessing["gives"], preprocessing["takes"], lanes=lanes)
+
+
+def _tiled(network: Adapted) -> Tiled | None:
+    """The network in tiles; None where following its layers fails."""
+    try:
+        probe = Tiled(copy.deepcopy(network), network.multiple)  # some networks keep what they computed, even of shapes
+        margin, needed = probe.margin, probe.bytes_per_pixel
+    except Exception:  # it is anybody's code, and can fail in any way
+        return None
+    tiled = Tiled(network, network.multiple)
+    tiled.margin, tiled.bytes_per_pixel = margin, needed
+    return tiled
+
+
+def _named(path: Path) -> str:
+    return path.stem if path.stem != "model" else path.resolve().parent.name
 
 
 def corrected(method: Method, image: NDArray[np.float32], row: Mapping[str, Any], bit_depth: int = 8) -> NDArray[Any]:
@@ -308,8 +386,19 @@ def checked_output(
         )
     if not np.isfinite(output).all():
         raise ModelError(f"{what}: the output holds NaN or infinite values")
+    if method.is_network:
+        _check_varied(what, output, image, method.gives)
     if method.gives != "srgb":
         if output.min() < 0:
             raise ModelError(f"{what}: the output holds light below 0")
         return output
     return quantize(output, bit_depth)
+
+
+def _check_varied(what: str, output: NDArray[np.float32], image: NDArray[np.float32], gives: Encoding) -> None:
+    """Refuse one colour for a photograph that has several: no network that works gives that."""
+    low, high = float(output.min()), float(output.max())
+    seen = np.clip((low, high), 0, 1) if gives == "srgb" else (low, high)
+    if seen[0] == seen[1] and image.min() != image.max():
+        hint = ": numbers from 0 to 1 are expected; does the network give others (--values)?" if low != high else ""
+        raise ModelError(f"{what}: the output is constant ({low:g}{f' to {high:g}' if low != high else ''}){hint}")

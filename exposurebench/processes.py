@@ -70,3 +70,8 @@ def joined(device: str = "auto") -> Iterator[Place]:
     finally:
         if ours:
             distributed.destroy_process_group()
+
+
+def others() -> bool:
+    """Whether this process is one of torchrun's that print and write nothing."""
+    return "MASTER_ADDR" in os.environ and int(os.environ.get("RANK", 0)) > 0

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from exposurebench import tables
+from exposurebench import journal, tables
 from exposurebench.errors import InputError
 from exposurebench.files import read_document, safe_key, sha256, sha256_file, write_bytes, write_json
 from exposurebench.measures import Arrays
@@ -36,6 +36,7 @@ class Result:
         parts: a summary for each value of the column that was asked for, if one was.
         arrays: statistics too wide for the table, a row for each of its rows.
         method: what was evaluated, as long as it is at hand; None for a result that was read from disk.
+        folder: where it is kept, or is to be.
     """
 
     document: Mapping[str, Any]
@@ -44,6 +45,7 @@ class Result:
     parts: pd.DataFrame | None = None
     arrays: Arrays = field(default_factory=dict, repr=False)
     method: Method | None = field(default=None, repr=False, compare=False)
+    folder: Path | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -84,6 +86,7 @@ def write_result(result: Result, out: str | Path) -> None:
     written = {name: _write_array(out, name, array) for name, array in result.arrays.items()}
     document = {**result.document, **({"arrays": written} if written else {})}
     write_json(out / "result.json", {**document, "per_image_sha256": sha256_file(out / "per_image.csv")})
+    journal.finish(out)
 
 
 def _write_array(out: Path, name: str, array: NDArray[Any]) -> dict[str, str]:

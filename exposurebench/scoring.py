@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,8 +23,6 @@ from exposurebench.tensors import to_tensor
 WIDEST_CELL = 64
 """Statistics of more numbers an image lie beside the table."""
 Cells = dict[str, Any]
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,21 +237,3 @@ def _place(name: str, values: torch.Tensor, cells: Cells, arrays: dict[str, NDAr
         return
     numbers = [rounded(v) for v in values.reshape(-1).tolist()]
     cells[name] = numbers[0] if len(numbers) == 1 else " ".join(map(str, numbers))
-
-
-def in_threads(work: Callable[[T], R], items: Sequence[T], workers: int | None = None) -> Iterator[R]:
-    """Work on items in threads, each holding its libraries to one core; results in the items' order."""
-    with _one_thread_each(), ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        yield from pool.map(work, items)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(torch_threads)
-        cv2.setNumThreads(cv2_threads)

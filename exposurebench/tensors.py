@@ -13,7 +13,7 @@ from exposurebench.errors import MissingError, RecipeError
 
 
 def checked_device(name: str) -> torch.device:
-    """A device by name, if it is there.
+    """A device by name, if it is there; ``auto`` is CUDA's where there is one, else the processor.
 
     Raises:
         RecipeError: no such kind of device.
@@ -22,10 +22,12 @@ def checked_device(name: str) -> torch.device:
     >>> checked_device("cpu")
     device(type='cpu')
     """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise RecipeError(f"no device is called {name!r}: expected cpu, cuda, cuda:0, ...") from error
+        raise RecipeError(f"no device is called {name!r}: expected auto, cpu, cuda, cuda:0, ...") from error
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

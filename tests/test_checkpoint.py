@@ -124,7 +124,9 @@ def test_a_newer_schema_and_an_unknown_network_are_refused(saved: Path) -> None:
 
 def test_weights_of_another_shape_are_named(saved: Path) -> None:
     change(saved, settings={"width": 5})
-    with pytest.raises(InputError, match=r"weights do not fit small_cnn \(layers.0.bias: \(4,\) for \(5,\)"):
+    with pytest.raises(
+        InputError, match=r"5 weights do not fit small_cnn \(layers.0.weight is \(4, 3, 3, 3\) for \(5, 3, 3, 3\);"
+    ):
         build_network(load_checkpoint(saved))
     change(saved, settings={"depth": 5})
     with pytest.raises(InputError, match="settings of small_cnn"):

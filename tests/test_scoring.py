@@ -9,7 +9,8 @@ import torch
 from exposurebench.errors import InputError
 from exposurebench.images import Image
 from exposurebench.measures import entry_of
-from exposurebench.scoring import cells_of, in_threads, scene_cells, sides_of
+from exposurebench.scoring import cells_of, scene_cells, sides_of
+from exposurebench.threads import in_threads
 
 
 def picture(level=100, size=(6, 8)):

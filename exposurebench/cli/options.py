@@ -26,7 +26,7 @@ workers = click.option(
     "--workers", type=click.IntRange(1), default=None, help="Processes or threads; by default one for each core."
 )
 split = click.option("--split", default="test", show_default=True, help="Which pairs: train, val or test.")
-device = click.option("--device", default="cpu", show_default=True, help="Where a network runs: cpu, cuda, ...")
+device = click.option("--device", default="auto", show_default=True, help="Where a network runs: auto, cpu, cuda, ...")
 
 
 def folder(*names: str, **more: Any) -> Callable[[F], F]:
