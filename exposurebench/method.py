@@ -400,5 +400,9 @@ def _check_varied(what: str, output: NDArray[np.float32], image: NDArray[np.floa
     low, high = float(output.min()), float(output.max())
     seen = np.clip((low, high), 0, 1) if gives == "srgb" else (low, high)
     if seen[0] == seen[1] and image.min() != image.max():
-        hint = ": numbers from 0 to 1 are expected; does the network give others (--values)?" if low != high else ""
+        hint = (
+            ": numbers from 0 to 1 are expected; does the network give others (--values)?"
+            if (low, high) != tuple(seen)
+            else ""
+        )
         raise ModelError(f"{what}: the output is constant ({low:g}{f' to {high:g}' if low != high else ''}){hint}")

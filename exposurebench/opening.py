@@ -14,7 +14,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,7 +94,7 @@ def plain(file: ModelFile) -> Any:
     except pickle.UnpicklingError as error:
         if not _is_pickle(file.data):
             raise InputError(f"{file.path}: is no model file ({EXPECTED})") from error
-        named = re.search(r"(?:GLOBAL|global:?) ['`\"]?([A-Za-z_][\w.]+)", str(error))
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
         calls = f" that would call {named[1]}" if named else ""
         raise UnsafeModelError(
             f"{file.path}: refused: it is a pickled Python object{calls}, and opening one can run any code. {INSTEAD}"
@@ -122,7 +122,8 @@ def _kind(path: Path, data: bytes) -> Kind:
     if data[8:9] == b"{" and not data.startswith(b"PK"):
         return "safetensors"
     if data.startswith(b"PK"):
-        names = _members(path, data)
+        members = _members(path, data)
+        names = [member.filename for member in members]
         if any("/code/" in name or name.endswith("/constants.pkl") for name in names):
             # Exported programs keep their constants and code under other names, and say what they are.
             return "exported" if any(name.endswith("/archive_format") for name in names) else "torchscript"
@@ -130,6 +131,7 @@ def _kind(path: Path, data: bytes) -> Kind:
             return "exported"
         if not any(name.endswith("data.pkl") for name in names):
             raise InputError(f"{path}: is a zip archive without a model in it ({EXPECTED})")
+        _check_unpacked(path, members, len(data))
         return "weights"
     if onnx_file.looks_like(data):
         return "onnx"
@@ -146,20 +148,23 @@ def _is_pickle(data: bytes) -> bool:
     return data.startswith((b"PK", b"\x80")) or data.endswith(b".")
 
 
-def _members(path: Path, data: bytes) -> list[str]:
-    """The members of an archive, if none is packed: torch packs nothing, so a packed one is there to burst."""
+def _members(path: Path, data: bytes) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
         raise InputError(f"{path}: is a damaged archive ({error}): get or save it again") from error
-    if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > len(data) for member in members):
+    return members
+
+
+def _check_unpacked(path: Path, members: Sequence[zipfile.ZipInfo], size: int) -> None:
+    """Refuse packed members: torch packs no weights, so one that is packed is there to burst."""
+    if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > size for member in members):
         grown = sum(member.file_size for member in members)
         raise InputError(
-            f"{path}: is packed, and would grow to {grown / 1e6:,.1f} MB from {len(data) / 1e6:,.1f}: a model's archive is "
-            "never packed; unpack it, or save it with torch.save"
+            f"{path}: is packed, and would grow to {grown / 1e6:,.1f} MB from {size / 1e6:,.1f}: weights are never packed; "
+            "save them with torch.save"
         )
-    return [member.filename for member in members]
 
 
 def _safetensors(file: ModelFile) -> dict[str, torch.Tensor]:

@@ -441,7 +441,9 @@ def test_light_is_scored_from_files_of_light(
 
 def test_light_is_not_scored_from_display_values(light: Path, tmp_path: Path, register: Callable) -> None:
     register("log_error", log_error=log_error, TAKES="nits")
-    with pytest.raises(InputError, match=r"identity gives srgb images and the targets of .* are linear") as caught:
+    with pytest.raises(
+        InputError, match=r"identity gives display-encoded \(srgb\) images, and the targets of .* are light \(linear\)"
+    ) as caught:
         evaluate("baseline:identity", light, metrics=["log_error"])
     assert "\n" not in str(caught.value)
     for row in load_dataset(light).rows("test"):
