@@ -113,6 +113,7 @@ def in_threads(
                 outcome: tuple[R | None, BaseException | None] = work(item), None
             except BaseException as error:  # raised again where the results are waited for
                 outcome = None, error
+                stop.set()
             with ready:
                 done[place] = outcome
                 ready.notify()
@@ -121,19 +122,22 @@ def in_threads(
     with _one_thread_each():
         for thread in threads:
             thread.start()
+        patience = PATIENCE_S
         try:
             for place in range(len(items)):
+                patience = 0.0  # whoever hangs is not waited for
                 with ready:
                     while place not in done:
                         ready.wait(POLLED_S)
                         check()
+                patience = PATIENCE_S
                 result, error = done.pop(place)
                 if error is not None:
                     raise error
                 yield result  # type: ignore[misc]
         finally:
             stop.set()
-            until = time.monotonic() + PATIENCE_S
+            until = time.monotonic() + patience
             for thread in threads:
                 thread.join(max(0.0, until - time.monotonic()))
 

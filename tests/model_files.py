@@ -39,6 +39,9 @@ class Halved(nn.Module):
         return images * 0.5
 
 
+Halved.__module__ = "model_files"  # TorchScript takes no other kind of name
+
+
 def state(width: int = 4, seed: int = 3) -> dict[str, torch.Tensor]:
     """Weights of small_cnn."""
     torch.manual_seed(seed)
