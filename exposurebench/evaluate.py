@@ -273,7 +273,9 @@ def _scored(
     """Score this process's share of the pairs; those that an earlier run scored are not scored again."""
     rank, world = share
     if folder is None:
-        return {pair[0]["id"]: pair for pairs in work.over(work.units((), workers)[rank::world], workers) for pair in pairs}
+        return {
+            pair[0]["id"]: pair for pairs in work.over(work.units((), workers)[rank::world], workers) for pair in pairs
+        }
     identity = {key: value for key, value in document.items() if key not in ("format", "schema", "dataset", "hardware")}
     identity["dataset"] = {key: document["dataset"][key] for key in ("name", "pixels", "split")}
     identity["device"] = str(document["hardware"]).partition(",")[0]

@@ -18,11 +18,12 @@ from exposurebench.dataset import Dataset, Row, load_dataset
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.images import Image
 from exposurebench.measures import is_per_set
-from exposurebench.method import Brackets, Method, TrainingTargets, corrected, open_method, open_predictions
+from exposurebench.method import Brackets, Method, TrainingTargets, corrected, open_method
+from exposurebench.predictions import open_predictions
 from exposurebench.protocols import OURS, PROTOCOLS
 from exposurebench.result import Result, read_result
-from exposurebench.scoring import in_threads
 from exposurebench.tensors import to_tensor
+from exposurebench.threads import in_threads
 
 METRICS = ("psnr", "ssim")
 """What is measured besides the metrics of the published numbers."""

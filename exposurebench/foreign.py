@@ -260,7 +260,9 @@ def from_code(what: str, settings: Mapping[str, Any], device: torch.device) -> t
     function = getattr(module, name, None)
     if not callable(function):
         known = [n for n, value in vars(module).items() if getattr(value, "__module__", "") == module_name]
-        raise RecipeError(f"--model {what!r}: {module_name} has no function {name!r}; it has {', '.join(known[:8]) or 'none'}")
+        raise RecipeError(
+            f"--model {what!r}: {module_name} has no function {name!r}; it has {', '.join(known[:8]) or 'none'}"
+        )
     try:
         made = function(**settings)
     except Exception as error:

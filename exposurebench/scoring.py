@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from exposurebench.tensors import to_tensor
 WIDEST_CELL = 64
 """Statistics of more numbers an image lie beside the table."""
 Cells = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)

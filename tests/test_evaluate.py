@@ -9,12 +9,13 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from exposurebench import measures, tables
+from exposurebench import catalog, measures, tables
 from exposurebench.checkpoint import Checkpoint, save_checkpoint
 from exposurebench.dataset import Dataset, load_dataset
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
 from exposurebench.evaluate import evaluate
 from exposurebench.files import sha256_file
+from exposurebench.foreign import Told
 from exposurebench.images import encode_image, encode_radiance, quantize
 from exposurebench.make_dataset import make_dataset
 from exposurebench.method import Brackets, Method, corrected, open_method
@@ -485,3 +486,72 @@ def test_a_result_made_by_hand_ends_in_one_line(samples: Path, tmp_path: Path, r
         read_result(tmp_path)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+# ----------------------------------------------------------------- noise, batches, targets, light of networks
+
+
+def noisy(path: Path) -> str:
+    torch.manual_seed(0)
+    settings = {"width": 4}
+    made = catalog.load("models", "noise_unet").function()(**settings).state_dict()
+    weights = {name: tensor + 0.3 if name.endswith("scale") else tensor for name, tensor in made.items()}
+    save_checkpoint(path / "noise.pt", Checkpoint("noise_unet", settings, weights))
+    return str(path / "noise.pt")
+
+
+def test_draws_of_noise_are_averaged_and_their_spread_is_told(samples: Path, tmp_path: Path) -> None:
+    what, metrics = noisy(tmp_path), ["psnr", "histogram_similarity"]
+    one, again = (evaluate(what, samples, metrics=metrics, limit=2, workers=n) for n in (1, 2))
+    assert one.per_image.equals(again.per_image), "noise is each picture's own"
+    three = evaluate(what, samples, metrics=metrics, limit=2, draws=3)
+    opened, dataset = open_method(what), load_dataset(samples)
+    for place, row in enumerate(dataset.rows("test")[:2]):
+        given, target = dataset.read_input("test", row).as_float(), dataset.read_target("test", row).pixels
+        found = [corrected(opened, given, {**row, "draw": draw}) for draw in range(3)]
+        psnr = [peak_signal_noise_ratio(target, image, data_range=255) for image in found]
+        assert len(set(psnr)) == 3
+        assert one.per_image["psnr"][place] == pytest.approx(psnr[0])
+        assert three.per_image["psnr"][place] == pytest.approx(np.mean(psnr))
+        assert three.per_image["spread:psnr"][place] == pytest.approx(np.std(psnr, ddof=1), rel=1e-6)
+    sets = [name for name in one.per_image if name.startswith("histogram_similarity:")]
+    assert three.per_image[sets].equals(one.per_image[sets]), "sets are those of the first draw"
+    assert three.document["draws"] == 3
+    assert "3 draws of noise for each picture: values are means, and a picture's psnr varies by" in as_text(three)
+    write_result(three, tmp_path / "r")
+    assert read_result(tmp_path / "r").per_image.equals(three.per_image)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_batches_of_a_network_change_no_score(
+    trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    from exposurebench import evaluate as module
+
+    save_checkpoint(tmp_path / "model.pt", Checkpoint("small_cnn", {"width": 4}, network(width=4).state_dict()))
+    plain = evaluate(str(tmp_path / "model.pt"), trainable, metrics=["psnr"])
+    opened, sizes = open_method(str(tmp_path / "model.pt")), []
+
+    def several(images: list, rows: list) -> list:
+        sizes.append(len(images))
+        assert len({image.shape for image in images}) == 1
+        return [opened.run(image, row) for image, row in zip(images, rows, strict=True)]
+
+    fast = Method(opened.name, opened.run, opened.facts, several=several, lanes=1)
+    monkeypatch.setattr(module, "open_method", lambda *a, **k: fast)
+    result = evaluate("model.pt", trainable, metrics=["psnr"], batch=batch)
+    assert result.per_image.equals(plain.per_image)
+    assert max(sizes, default=1) == (batch if batch > 1 else 1)
+
+
+def test_a_network_of_light_is_scored_against_light(
+    light: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "users_light.py").write_text("def light():\n    return lambda x: x ** 2.2\nlight.gives = 'linear'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    result = evaluate(None, light, code="users_light:light", metrics=["pu21_psnr"])
+    assert result.document["method"]["preprocessing"]["gives"] == "linear"
+    assert np.isfinite(result.per_image["pu21_psnr"]).all()
+    with pytest.raises(InputError, match=r"and the targets of .* are light \(linear\)"):
+        evaluate(None, light, code="users_light:light", metrics=["pu21_psnr"], told=Told(gives="srgb"))

@@ -29,6 +29,8 @@ def as_text(result: Result) -> str:
     said.append(f"N = {tables.pairs_and_photographs(result.per_image)}")
     if method.get("oracle"):
         said.append(f"* an oracle, no competitor: it is told {tables.told(method)}, which no method can know")
+    if draws := result.document.get("draws"):
+        said.append(_drawn(result, draws))
     if result.per_image["scene"].nunique() < 2:
         said.append("no intervals: it takes at least two photographs to say how sure a value is")
     if result.document.get("already_right", {}).get("pairs"):
@@ -87,6 +89,14 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _records(summary: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in summary.to_dict("records")]
+
+
+def _drawn(result: Result, draws: int) -> str:
+    """How much values vary with a model's noise: standard deviations over the draws of a picture, their means."""
+    used = result.per_image[~result.per_image["unchanged"]]
+    spreads = {name.removeprefix("spread:"): used[name].mean() for name in map(str, used) if name.startswith("spread:")}
+    words = ", ".join(f"a picture's {name} varies by {value:.3g}" for name, value in spreads.items())
+    return f"{draws} draws of noise for each picture: values are means, and {words}"
 
 
 def _left_out(result: Result) -> Iterator[str]:
