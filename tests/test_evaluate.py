@@ -513,7 +513,7 @@ def test_draws_of_noise_are_averaged_and_their_spread_is_told(samples: Path, tmp
         assert len(set(psnr)) == 3
         assert one.per_image["psnr"][place] == pytest.approx(psnr[0])
         assert three.per_image["psnr"][place] == pytest.approx(np.mean(psnr))
-        assert three.per_image["spread:psnr"][place] == pytest.approx(np.std(psnr, ddof=1), rel=1e-6)
+        assert three.per_image["spread:psnr"][place] == pytest.approx(np.std(psnr, ddof=1), rel=1e-4)
     sets = [name for name in one.per_image if name.startswith("histogram_similarity:")]
     assert three.per_image[sets].equals(one.per_image[sets]), "sets are those of the first draw"
     assert three.document["draws"] == 3
