@@ -318,7 +318,7 @@ class _Work:
         left = [row for row in self.rows if row["id"] not in done]
         units: list[list[Row]] = []
         for group in _grouped(left, "target_sha256", -(-len(left) // (workers or os.cpu_count() or 1))):
-            if units and len(units[-1]) + len(group) <= self.batch:
+            if units and len(units[-1]) < self.batch:
                 units[-1] += group
             else:
                 units.append(group)
