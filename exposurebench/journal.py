@@ -25,14 +25,12 @@ import numpy as np
 
 from exposurebench.errors import InputError, ModelError, RecipeError
 from exposurebench.files import appending, read_json, safe_key, short_hash, write_json
-from exposurebench.measures import Arrays
+from exposurebench.pipeline import Scored
 from exposurebench.recipe import SCHEMA
-from exposurebench.scoring import Cells
 
 NAME = "unfinished"
 FORMAT = "exposurebench.unfinished"
 SYNCED_EVERY_S = 1.0
-Scored = tuple[Cells, Arrays]
 
 
 class Journal:

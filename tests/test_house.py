@@ -45,6 +45,7 @@ ROOMS: dict[str, tuple[int, str]] = {
             "predictions",
             "evaluate",
             "journal",
+            "pipeline",
             "threads",
             "scoring",
             "result",

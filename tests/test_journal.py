@@ -91,7 +91,7 @@ def test_nothing_scored_leaves_nothing(tmp_path: Path) -> None:
 def test_a_run_that_ended_early_is_gone_on_with(samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics, out = ["psnr", "histogram_similarity"], tmp_path / "r"
     whole = evaluate("baseline:gamma", samples, metrics=metrics)
-    from exposurebench import evaluate as module
+    from exposurebench import pipeline as module
 
     corrected, asked = module.checked_output, []
 
