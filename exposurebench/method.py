@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from exposurebench import catalog
-from exposurebench.checkpoint import build_network, load_checkpoint
+from exposurebench.checkpoint import as_variant, build_network, load_checkpoint
 from exposurebench.dataset import Dataset
 from exposurebench.errors import ImageError, InputError, MissingError, ModelError, RecipeError
 from exposurebench.files import sha256_file
@@ -121,6 +121,8 @@ def open_method(
 ) -> Method:
     """A method by what a person calls it: ``baseline:NAME`` or the path of a checkpoint.
 
+    A checkpoint has one setting, ``variant``: what of its network's work it is to give, where there is a choice.
+
     Raises:
         RecipeError: no such baseline or setting.
         MissingError: a baseline needs training targets or brackets and there are none.
@@ -134,9 +136,11 @@ def open_method(
         raise InputError(
             f"{what!r}: no such file; expected a checkpoint, baseline:NAME (see exposurebench baselines), or --predictions DIR"
         )
-    if settings:
-        raise RecipeError(f"a checkpoint has its settings in it: leave out {', '.join(settings)}")
-    return _checkpoint(Path(what), device)
+    rest = dict(settings or {})
+    variant = str(rest.pop("variant", ""))
+    if rest:
+        raise RecipeError(f"a checkpoint has its settings in it: leave out {', '.join(rest)}")
+    return _checkpoint(Path(what), device, variant)
 
 
 def _baseline(
@@ -194,8 +198,10 @@ def _try_settings(name: str, function: Callable[..., Any], needs: Sequence[str],
         raise RecipeError(f"baseline:{name}: {error}") from error
 
 
-def _checkpoint(path: Path, device: str) -> Method:
+def _checkpoint(path: Path, device: str, variant: str) -> Method:
     checkpoint = load_checkpoint(path)
+    if variant:
+        checkpoint = as_variant(checkpoint, variant)
     entry = catalog.load("models", checkpoint.architecture)
     placed = checked_device(device)
     network = build_network(checkpoint).to(placed)
@@ -224,6 +230,7 @@ def _checkpoint(path: Path, device: str) -> Method:
         "trained_on": dict(checkpoint.dataset),
     }
     name = path.stem if path.stem != "model" else path.resolve().parent.name
+    name = f"{name}/{variant}" if variant else name
     takes, gives = entry.fact("TAKES"), entry.fact("GIVES")
     return Method(name, run, facts, gives, takes, several if placed.type != "cpu" else None)
 
