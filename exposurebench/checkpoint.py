@@ -10,14 +10,14 @@ from __future__ import annotations
 import difflib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from exposurebench import __version__, catalog
-from exposurebench.errors import InputError, RecipeError
+from exposurebench.errors import InputError, RecipeError, unknown_name
 from exposurebench.files import write_bytes
 from exposurebench.opening import ModelFile, open_file, plain, tensors_in
 from exposurebench.recipe import SCHEMA, plugin_settings
@@ -153,6 +153,22 @@ def build_network(checkpoint: Checkpoint) -> torch.nn.Module:
         raise InputError(f"{_misfit(checkpoint.architecture, expected, found)}{hint}")
     network.load_state_dict(dict(checkpoint.state), assign=True)
     return network.eval().requires_grad_(False)
+
+
+def as_variant(checkpoint: Checkpoint, variant: str) -> Checkpoint:
+    """The same weights as a variant that gives another part of what they compute, such as the light in between.
+
+    Raises:
+        RecipeError: the architecture has no such variant, or it says more of the weights than what they give.
+    """
+    entry = catalog.load("models", checkpoint.architecture)
+    stem = checkpoint.architecture.partition("/")[0]
+    others = [catalog.load("models", name) for name in catalog.names("models") if name.startswith(f"{stem}/")]
+    parts = {other.name.partition("/")[2]: other for other in others if other.fact("GIVES") != entry.fact("GIVES")}
+    if variant not in parts:
+        raise RecipeError(unknown_name(f"variant to open {checkpoint.architecture} as", variant, parts))
+    settings = {**checkpoint.settings, **parts[variant].settings}
+    return replace(checkpoint, architecture=parts[variant].name, settings=settings)
 
 
 def _shape(tensor: torch.Tensor) -> str:

@@ -162,9 +162,11 @@ def name_and_column(value: str) -> tuple[str, str]:
 
     >>> name_and_column("hdrvdp2/2.2.0.Q"), name_and_column("psnr"), name_and_column("hdrvdp2/2.2.0")
     (('hdrvdp2/2.2.0', 'Q'), ('psnr', ''), ('hdrvdp2/2.2.0', ''))
+    >>> name_and_column("reexposure.psnr_-3")
+    ('reexposure', 'psnr_-3')
     """
     measure, _, column = value.rpartition(".")
-    return (measure, column) if measure and column.isidentifier() else (value, "")
+    return (measure, column) if measure and column[:1].isalpha() else (value, "")
 
 
 def value_columns(measure: str, table: pd.DataFrame) -> dict[str, str]:

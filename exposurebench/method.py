@@ -7,7 +7,7 @@ import functools
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from exposurebench import catalog
-from exposurebench.checkpoint import Checkpoint, build_network, preprocessing, read_checkpoint, read_weights
+from exposurebench.checkpoint import Checkpoint, as_variant, build_network, preprocessing, read_checkpoint, read_weights
 from exposurebench.dataset import Dataset
 from exposurebench.errors import ImageError, InputError, MissingError, ModelError, RecipeError
 from exposurebench.files import sha256, sha256_file
@@ -149,6 +149,8 @@ def open_method(
         trust_code: open what is code.
         timeout_s: how long a foreign model may take for a picture.
 
+    A checkpoint has one setting, ``variant``: what of its network's work it is to give, where there is a choice.
+
     Raises:
         RecipeError: no such baseline, architecture, function or setting, or flags that do not go together.
         MissingError: a baseline needs training targets or brackets and there are none; a package or device is missing.
@@ -182,9 +184,15 @@ def open_method(
     _leave_out("weights of an architecture of ours", {"--trust-code": trust_code}, told)
     if architecture:
         return _network(file.path, read_weights(file, architecture, settings), placed, "weights")
-    if settings:
-        raise RecipeError(f"a checkpoint has its settings in it: leave out {', '.join(settings)}")
-    return _network(file.path, read_checkpoint(file), placed, "checkpoint")
+    rest = dict(settings)
+    variant = str(rest.pop("variant", ""))
+    if rest:
+        raise RecipeError(f"a checkpoint has its settings in it: leave out {', '.join(rest)}")
+    checkpoint = read_checkpoint(file)
+    if not variant:
+        return _network(file.path, checkpoint, placed, "checkpoint")
+    method = _network(file.path, as_variant(checkpoint, variant), placed, "checkpoint")
+    return replace(method, name=f"{method.name}/{variant}")
 
 
 def _leave_out(what: str, flags: Mapping[str, Any], told: Told | None = None) -> None:

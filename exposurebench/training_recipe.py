@@ -26,6 +26,8 @@ TABLES: dict[str, tuple[str, ...]] = {
     "loss": ("loss", "discriminator_loss", "frozen"),
 }
 """The tables that hold a model's settings, and the functions of its file that take them."""
+LENGTHS = ("steps", "epochs")
+"""How long a training is, by one of them."""
 MANNERS = ("save_every", "picture_every", "tensorboard")
 """Keys that change what is written and when, never the weights."""
 
@@ -145,6 +147,21 @@ def training_recipe(document: Mapping[str, Any]) -> TrainingRecipe:
     if mistakes:
         raise RecipeError("; ".join(mistakes))
     return recipe
+
+
+def overridden(document: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's document with flags over it; ``steps`` takes the place of the document's ``epochs``, and vice versa.
+
+    Raises:
+        RecipeError: the document's schedule would then count in another unit.
+
+    >>> overridden({"model": "small_cnn", "epochs": 20}, {"steps": 500})
+    {'model': 'small_cnn', 'steps': 500}
+    """
+    replaced = [key for key in LENGTHS if key in document and key not in settings and set(LENGTHS) & set(settings)]
+    if replaced and document.get("schedule") and "schedule" not in settings:
+        raise RecipeError(f"the recipe's schedule counts {replaced[0]}: set schedule too, such as schedule=[]")
+    return {**{key: value for key, value in document.items() if key not in replaced}, **settings}
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

@@ -3,11 +3,14 @@ import pickle
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from exposurebench.checkpoint import Checkpoint, build_network, load_checkpoint, save_checkpoint
-from exposurebench.errors import InputError, UnsafeModelError
+from exposurebench.checkpoint import Checkpoint, as_variant, build_network, load_checkpoint, save_checkpoint
+from exposurebench.errors import InputError, RecipeError, UnsafeModelError
+from exposurebench.method import open_method
+from exposurebench.models import drht, vgg16_autoencoder
 from exposurebench.models.small_cnn import network
 
 
@@ -33,6 +36,43 @@ def test_what_was_saved_comes_back_and_predicts_the_same(saved: Path) -> None:
     with torch.no_grad():
         assert torch.equal(build_network(checkpoint)(images), original(images))
     assert not any(parameter.requires_grad for parameter in build_network(checkpoint).parameters())
+
+
+def test_a_checkpoint_opens_as_the_variant_that_gives_its_light(tmp_path: Path) -> None:
+    settings = {"width": 2, "gives": "picture"}
+    whole = drht.network(width=2).eval()
+    save_checkpoint(tmp_path / "model.pt", Checkpoint("drht", settings, whole.state_dict()))
+    method = open_method(str(tmp_path / "model.pt"), settings={"variant": "radiance"})
+    assert (method.gives, method.name) == ("linear", f"{tmp_path.name}/radiance")
+    assert method.facts["architecture"] == "drht/radiance"
+    assert method.facts["settings"] == {"width": 2, "gives": "light"}
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        light = drht.decoded(whole(image, stages=True)["light"])
+    made = method.run(image[0].permute(1, 2, 0).numpy(), {})
+    assert torch.allclose(torch.from_numpy(made).permute(2, 0, 1)[None], light, rtol=1e-4)
+
+
+@pytest.mark.parametrize("variant", ["literal", "released", "radience"])
+def test_a_variant_that_is_more_than_another_part_is_another_training(variant: str) -> None:
+    checkpoint = Checkpoint("drht", {"width": 2}, {})
+    with pytest.raises(RecipeError, match=f"unknown variant to open drht as '{variant}';.* Known: radiance"):
+        as_variant(checkpoint, variant)
+    with pytest.raises(RecipeError, match="unknown variant to open small_cnn as 'radiance'; Known: none"):
+        as_variant(Checkpoint("small_cnn", {}, {}), "radiance")
+
+
+def test_a_checkpoint_that_began_with_imagenet_needs_its_file_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nothing"))
+    state = vgg16_autoencoder.network(width=2).state_dict()
+    for began in ("imagenet", "none"):
+        settings = {"width": 2, "pretrained": began}
+        save_checkpoint(tmp_path / "model.pt", Checkpoint("vgg16_autoencoder", settings, state))
+        method = open_method(str(tmp_path / "model.pt"))
+        assert method.facts["settings"]["pretrained"] == began
+        assert method.run(np.full((32, 32, 3), 0.5, np.float32), {}).shape == (32, 32, 3)
 
 
 class Planted:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from exposurebench.errors import RecipeError
-from exposurebench.training_recipe import differences, training_recipe
+from exposurebench.training_recipe import differences, overridden, training_recipe
 
 TOML = """
 schema = 1
@@ -79,6 +79,20 @@ def test_every_mistake_is_in_the_one_line() -> None:
 def test_networks_that_the_loop_hands_in_are_no_settings() -> None:
     with pytest.raises(RecipeError, match=r"unknown key of \[loss\] 'features'; Known: adversarial, l1, perceptual"):
         training_recipe(document(loss={"features": 1}))
+
+
+def test_a_flag_says_the_length_in_the_other_unit() -> None:
+    plain = document(schedule=[])
+    assert (
+        training_recipe(overridden(plain, {"steps": 7})).document()
+        == training_recipe(document(schedule=[], epochs=None, steps=7)).document()
+    )
+    assert overridden(plain, {"batch": 3}) == {**plain, "batch": 3}
+    with pytest.raises(RecipeError, match="give steps or epochs, one of the two"):
+        training_recipe(overridden(plain, {"steps": 7, "epochs": 2}))
+    with pytest.raises(RecipeError, match="schedule counts epochs: set schedule too"):
+        overridden(document(), {"steps": 7})
+    assert overridden(document(), {"steps": 7, "schedule": [[5, 1e-5]]})["schedule"] == [[5, 1e-5]]
 
 
 def test_a_model_without_a_discriminator_has_nothing_to_set() -> None:

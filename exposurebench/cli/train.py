@@ -35,9 +35,9 @@ def train(
     from exposurebench.recipe import parse_settings, read_recipe
     from exposurebench.seeds import train_seeds
     from exposurebench.train import train as run
-    from exposurebench.training_recipe import training_recipe
+    from exposurebench.training_recipe import overridden, training_recipe
 
-    resolved = training_recipe({**read_recipe(recipe, "training"), **parse_settings(settings)})
+    resolved = training_recipe(overridden(read_recipe(recipe, "training"), parse_settings(settings)))
     others = int(os.environ.get("RANK", 0)) > 0
     with tqdm(unit="step", disable=as_json or others or None, file=sys.stderr) as bar:
 

@@ -8,6 +8,7 @@ import torch
 
 from exposurebench.alignment import checked_light
 from exposurebench.perception import pu21_encode, pu21_luminance
+from exposurebench.tensors import checked_mask, region_mean
 
 TITLE = "peak signal-to-noise ratio of PU21 values"
 TAKES = "nits"
@@ -39,6 +40,7 @@ def pu21_psnr(
     target: torch.Tensor,
     *,
     color: Literal["rgb", "luminance"] = "rgb",
+    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The ratio of the power of an ordinary display's white to the power of the error, in PU21 values.
 
@@ -48,14 +50,16 @@ def pu21_psnr(
         prediction: ``(N, 3, H, W)``, linear Rec. 709 in cd/m2, above 0, float32 or float64.
         target: the same shape and dtype.
         color: ``rgb`` encodes the three channels; ``luminance`` encodes the luminance (PSNR-Y).
+        mask: ``(N, 1, H, W)``, 1 for the pixels that count; all of them where it is None.
 
     Returns:
-        ``(N,)`` float64, in dB, infinite where the images are equal, and below 0 where an error beyond 256
-        is everywhere. Means over images count an infinite value as ``MEAN_CAP``.
+        ``(N,)`` float64, in dB, infinite where the images are equal, below 0 where an error beyond 256 is everywhere,
+        and NaN where the mask is empty. Means over images count an infinite value as ``MEAN_CAP``.
 
     Raises:
         TypeError: integers or half precision.
-        ValueError: what :func:`exposurebench.alignment.checked_light` refuses; an unknown color.
+        ValueError: what :func:`exposurebench.alignment.checked_light` refuses; an unknown color; a mask of another
+            shape or outside [0, 1].
 
     Source: Mantiuk and Azimi 2021.
 
@@ -69,5 +73,6 @@ def pu21_psnr(
         raise ValueError(f"color must be rgb or luminance, not {color!r}")
     ours, theirs = (side.double() for side in checked_light(prediction, target))
     encode = pu21_encode if color == "rgb" else pu21_luminance
-    error = (encode(ours) - encode(theirs)).square().mean((1, 2, 3))
+    error = (encode(ours) - encode(theirs)).square()
+    error = region_mean(error, None if mask is None else checked_mask(mask, prediction).double())
     return 10 * torch.log10(PEAK**2 / error)

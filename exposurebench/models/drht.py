@@ -9,9 +9,9 @@ The first network estimates light S as ``e = alpha S^gamma``, values near a disp
 Batch norm and ELU follow every layer, the output's too; what comes up meets the encoder's features of its size as
 ``a + b + a b``; the second network adds e to its output before the last ELU. The "latent representation 1 x 512" is a
 map of 512 channels at 1/32 of the size: as a vector it would fit one size of image, and the counts say that it is a
-map. They are trained jointly, ``L = L_ldr + 0.1 L_hdr``; the weight 0.1 is ours, the article has none. With light whose
-white is 1, white is e = 0.03, so that L_hdr weighs next to nothing and the light in between becomes whatever serves the
-second network; the variant ``balanced`` has 90 (0.1 / alpha^2, errors on a display's scale), which keeps it light.
+map. They are trained jointly, ``L = L_ldr + 90 L_hdr``; the weight is ours, the article has none. With light whose white
+is 1, white is e = 0.03, so that a weight near 1 is next to nothing, and the light in between becomes whatever serves the
+second network. 90 is 0.1 / alpha^2, a tenth for errors on a display's scale; the variant ``literal`` has 0.1 for e itself.
 
 The first network's last batch norm begins with a scale of alpha, so that its values begin at their size.
 
@@ -48,7 +48,7 @@ OUTPUT_FIELD_OF_VIEW = 265
 MULTIPLE = 32
 VARIANTS = {
     "released": {"layout": "released"},
-    "balanced": {"hdr": 90.0},
+    "literal": {"hdr": 0.1},
     "separate": {"training": "separate"},
     "radiance": {"gives": "light"},
 }
@@ -237,7 +237,7 @@ def forward(
 
 
 def loss(
-    output: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor], *, ldr: float = 1.0, hdr: float = 0.1
+    output: Mapping[str, torch.Tensor], batch: Mapping[str, torch.Tensor], *, ldr: float = 1.0, hdr: float = 90.0
 ) -> dict[str, torch.Tensor]:
     """``ldr mean(picture - target)^2 / 2 + hdr mean(e - alpha radiance^gamma)^2 / 2``.
 

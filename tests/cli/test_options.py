@@ -55,7 +55,7 @@ def test_shared_options_give_what_they_say() -> None:
         "settings": [],
         "workers": None,
         "split": "test",
-        "device": "cpu",
+        "device": "auto",
         "as_json": False,
     }
     words = ["--set", "a=1", "--set", "b=2", "--workers", "2", "--root", "there", "--json"]

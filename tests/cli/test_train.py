@@ -83,7 +83,7 @@ def test_several_seeds_and_what_is_to_be_told(
         (("small_cnn", "--set", "steps=many"), 2, "steps must be a whole number, not 'many'"),
         (("small_cnn", "--set", "steps=0"), 2, "steps must be at least 1, not 0"),
         (("small_cnn", "--set", "width=4"), 2, "width is a setting of [network]: write network.width"),
-        (("small_cnn", "--set", "epochs=2"), 2, "give steps or epochs, one of the two"),
+        (("small_cnn", "--set", "epochs=2", "--set", "steps=3"), 2, "give steps or epochs, one of the two"),
         (("small_cnn", "--set", "learning_rate=nan"), 2, "learning_rate must be positive"),
         (("small_cnn", "--set", "learning_rate=inf"), 2, "learning_rate must be positive"),
         (("small_cnn", "--set", "schema=2"), 2, "schema 2 is newer"),

@@ -174,8 +174,17 @@ def test_direction_and_range(name):
         assert high is None or (values <= high).all()
 
 
+def test_names_of_columns_are_told_from_names_of_variants():
+    for name in PER_IMAGE:
+        unit = catalog.load("metrics", name).fact("UNIT")
+        for column in unit if isinstance(unit, dict) else ():
+            assert measures.name_and_column(f"{name}.{column}") == (name, column)
+        assert measures.name_and_column(name) == (name, "")
+
+
 def test_most_have_regions():
     assert {"psnr", "ssim", "ssim/wang", "fsim", "fsimc", "delta_e2000", "exposure_error"} <= set(REGIONAL)
+    assert {"log_psnr", "mu_psnr", "pu21_psnr"} <= set(REGIONAL)
 
 
 @pytest.mark.parametrize("name", REGIONAL)

@@ -39,6 +39,13 @@ def test_light_that_was_not_clipped_is_kept_and_the_rest_only_grows() -> None:
     assert (output[~unclipped] > images.square()[~unclipped]).all()
 
 
+def test_it_begins_as_doing_nothing() -> None:
+    images = picture()
+    images[:, :, 8:16, 8:16] = 1.0
+    images[:, 0, 8:12] = 0.1  # a channel that is not clipped, beside two that are
+    assert torch.allclose(network(width=4)(images), images.square(), rtol=0.02, atol=0)
+
+
 def test_the_mask_is_soft_and_of_the_brightest_channel() -> None:
     images = torch.zeros(1, 3, 1, 3)
     images[0, 1, 0] = torch.tensor([0.88, 0.94, 1.0])
