@@ -575,6 +575,7 @@ def python(code: str, *arguments: str) -> tuple[float, str]:
     return usage.ru_utime + usage.ru_stime, output
 
 
+@pytest.mark.slow
 def test_help_is_light() -> None:
     run = "from exposurebench.cli import main; main()"
     look = (

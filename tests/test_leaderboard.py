@@ -58,6 +58,7 @@ def test_the_samples_pixels_are_the_pinned_ones(dataset: Path) -> None:
     assert load_dataset(dataset).pixels == track_named("samples").pixels
 
 
+@pytest.mark.slow
 def test_evaluating_the_samples_again_gives_the_committed_values(dataset: Path) -> None:
     for entry in leaderboard.entries("samples", ROOT):
         again = evaluate(f"baseline:{entry.document['name']}", dataset)

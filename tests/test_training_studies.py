@@ -16,7 +16,8 @@ def studies() -> list[tuple[str, str]]:
     found = []
     for path in sorted((ROOT / "recipes" / "training").glob("*.toml")):
         for line in path.read_text("utf-8").splitlines():
-            changes = re.findall(r"--set (\S+=\S+)", line) if line.startswith("#") else []
+            listed = line.startswith("#   ") and "exposurebench" not in line  # not a command, nor what was measured
+            changes = re.findall(r"--set (\S+=\S+)", line) if listed else []
             if changes:
                 found.append((path.stem, " ".join(changes)))
     return found

@@ -25,6 +25,7 @@ def run(*words: object, cwd: Path, code: int = 0, **environment: str) -> subproc
     return done
 
 
+@pytest.mark.slow
 def test_photographs_in_leaderboard_out(tmp_path: Path) -> None:
     made = json.loads(run("make-dataset", "--recipe", "samples-tau50-v1", "--json", cwd=tmp_path).stdout)
     dataset = Path(made["out"])
