@@ -3,20 +3,20 @@
 The picture x is squared, the naive inverse of a camera's response; the network sees the light x^2 and a soft mask of
 what is clipped, ``alpha = clip((max(x) - 1 + threshold) / threshold, 0, 1)``, and gives
 
-    H = x^2 exp(alpha softplus(net(x^2, alpha)))
+    H = x^2 (1 + alpha softplus(net(x^2, alpha)))
 
-so that unclipped pixels keep their light exactly and clipped ones can only become brighter. The last layer begins so that
-the network begins as x^2, to two percent; softplus(0) would begin with all clipped pixels doubled, which is farther from
-the truth than doing nothing. Every layer but the last is a gated convolution, ``elu(a) sigmoid(b)`` of the two halves of one convolution's channels. At 256 x 256, width 24:
+so that unclipped pixels keep their light exactly and clipped ones can only become brighter. The last layer begins with
+weights of 0 and a bias of -2, clipped pixels 13 % brighter: with softplus(0) they would begin farther from the truth than
+x^2 is. Every layer but the last is a gated convolution, ``elu(a) sigmoid(b)`` of the two halves of one convolution's
+channels. At 256 x 256, width 24:
 
     4 x 256 -> 5 x 5 24 x 256 -> /2 48 x 128 -> 48 x 128 -> /2 96 x 64 -> 2 of 96 x 64 -> 4 dilated by 2, 4, 8, 16
     -> 2 of 96 x 64 -> x2 48 x 128 (+ skip) -> 48 x 128 -> x2 24 x 256 (+ skip) -> 12 x 256 -> 3 x 256
 
 The discriminator looks at what a camera would show of H: six 5 x 5 convolutions of stride 2 under spectral norm.
 
-How the new light meets x^2 is not in the document either. A factor, and not a sum, since the loss compares logarithms and
-light goes to thousands of times white, and since most clipped pixels have channels that are not: their light is x^2, and
-a sum moves it most where it is least (see the recipe for what that cost).
+How the new light meets x^2 is not in the document either. A factor and not a sum, since many clipped pixels have
+channels that are not: their light is x^2, the loss compares logarithms, and a sum moves it most where it is least.
 
 Widths, skips, mask, the weights of the losses and the optimiser are not in the document. Widths are those of the
 first stage of Yu et al. 2019, whose convolutions have twice the channels before the gate; so is Adam, 1e-4, betas 0.5
@@ -53,8 +53,8 @@ MULTIPLE = 4
 DISCRIMINATOR_PARAMETERS = 5_945_216
 DISCRIMINATOR_FIELD_OF_VIEW = 253
 VARIANTS = {"reexposed": {"rendering_ev": -3.0}}
-BEGINNING = -4.0
-"""The last layer's bias at first: a factor of exp(softplus(-4)), 1.018."""
+BEGINNING = -2.0
+"""The last layer's bias at first: a factor of 1 + softplus(-2), 1.127."""
 EPS = 1 / 255
 """Light that is added before a logarithm: one level of 255."""
 
@@ -100,7 +100,7 @@ class _Radiance(nn.Module):
         features = self.up_to_full(_doubled(features))
         features = self.join_full(torch.cat((features, full), 1) if self.skips else features)
         more = softplus(self.more(features))[..., : images.shape[2], : images.shape[3]]
-        return light * (mask * more).exp()
+        return light * (1 + mask * more)
 
 
 def _doubled(features: torch.Tensor) -> torch.Tensor:

@@ -39,11 +39,12 @@ def test_light_that_was_not_clipped_is_kept_and_the_rest_only_grows() -> None:
     assert (output[~unclipped] > images.square()[~unclipped]).all()
 
 
-def test_it_begins_as_doing_nothing() -> None:
+def test_it_begins_near_doing_nothing_in_channels_that_are_not_clipped_too() -> None:
     images = picture()
     images[:, :, 8:16, 8:16] = 1.0
     images[:, 0, 8:12] = 0.1  # a channel that is not clipped, beside two that are
-    assert torch.allclose(network(width=4)(images), images.square(), rtol=0.02, atol=0)
+    factor = network(width=4)(images) / images.square()
+    assert torch.allclose(factor, 1 + 0.1269 * clipped(images), atol=1e-4)
 
 
 def test_the_mask_is_soft_and_of_the_brightest_channel() -> None:
@@ -166,13 +167,13 @@ def batch_of(lights: list[Image]) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 def test_it_learns_eight_real_lights_by_heart(lights_64: list[Image]) -> None:
-    """At + 2 EV half of the pixels are clipped; the error of their logarithms halves."""
+    """At + 2 EV half of the pixels are clipped; the squared error of their logarithms falls to a quarter."""
     batch = batch_of(lights_64)
     torch.manual_seed(0)
     net = network(width=8)
-    optimizer = torch.optim.Adam(net.parameters(), 3e-3, (0.5, 0.999))
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
     errors = [loss(batch["input"].square(), batch)["log_mse"].item()]
-    for _ in range(400):
+    for _ in range(300):
         terms = loss(net(batch["input"]), batch)
         optimizer.zero_grad()
         terms["log_mse"].backward()
