@@ -16,6 +16,7 @@ import platform
 import resource
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -140,28 +141,28 @@ def enter(readable: Sequence[str]) -> None:
 def _build_root(readable: Sequence[str], pivot_root: int) -> None:
     """A file tree in memory that shows some paths, read-only, and has a folder to write to."""
     _call("mount", None, b"/", None, RECURSIVE | PRIVATE, None)
+    # What is shown may lie where the tree is built: it is opened before anything covers it, and closed once it is shown.
+    shown = [
+        (path, os.readlink(path) if os.path.islink(path) else "", os.open(path, os.O_PATH | os.O_NOFOLLOW))
+        for path in _outermost([*SYSTEM, *DEVICES, *readable])
+    ]
     root = tempfile.gettempdir()
     _call("mount", b"tmpfs", root.encode(), b"tmpfs", NOSUID | NODEV, b"size=1m,mode=755")
-    for path in _outermost([*SYSTEM, *DEVICES, *readable]):
-        inside = Path(root + path)
-        if Path(path).is_symlink():
-            inside.parent.mkdir(parents=True, exist_ok=True)
-            inside.symlink_to(os.readlink(path))
-            continue
-        if Path(path).is_dir():
-            inside.mkdir(parents=True, exist_ok=True)
-        else:
-            inside.parent.mkdir(parents=True, exist_ok=True)
-            inside.touch()
-        _call("mount", path.encode(), str(inside).encode(), None, BIND | RECURSIVE, None)
     scratch, processes = Path(root + "/tmp"), Path(root + "/proc")  # noqa: S108
-    scratch.mkdir(exist_ok=True)
+    scratch.mkdir()
     processes.mkdir()
-    attributes = (ctypes.c_uint64 * 4)(1 | 2, 0, 0, 0)  # read-only, no setuid
-    _call(
-        "syscall", MOUNT_SETATTR, -1, root.encode(), AT_RECURSIVE, ctypes.byref(attributes), ctypes.sizeof(attributes)
-    )
     _call("mount", b"tmpfs", str(scratch).encode(), b"tmpfs", NOSUID | NODEV | NOEXEC, f"size={SCRATCH}".encode())
+    for path, leads_to, opened in shown:
+        inside = Path(root + path)
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        if leads_to:
+            inside.symlink_to(leads_to)
+        else:
+            inside.mkdir(exist_ok=True) if stat.S_ISDIR(os.fstat(opened).st_mode) else inside.touch()
+            _call("mount", f"/proc/self/fd/{opened}".encode(), str(inside).encode(), None, BIND | RECURSIVE, None)
+        os.close(opened)
+    _set_attributes(root, AT_RECURSIVE, 1 | 2, 0)  # read-only, no setuid
+    _set_attributes(str(scratch), 0, 0, 1)
     try:
         _call("mount", b"proc", str(processes).encode(), b"proc", NOSUID | NODEV | NOEXEC | 1, None)
     except OSError:
@@ -170,6 +171,11 @@ def _build_root(readable: Sequence[str], pivot_root: int) -> None:
     _call("syscall", pivot_root, b".", b".")
     _call("umount2", b".", DETACH)
     os.chdir("/tmp")  # noqa: S108
+
+
+def _set_attributes(place: str, flags: int, on: int, off: int) -> None:
+    attributes = (ctypes.c_uint64 * 4)(on, off, 0, 0)
+    _call("syscall", MOUNT_SETATTR, -1, place.encode(), flags, ctypes.byref(attributes), ctypes.sizeof(attributes))
 
 
 def _outermost(paths: Sequence[str]) -> list[str]:
