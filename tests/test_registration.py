@@ -118,7 +118,7 @@ def test_corners_under_known_warps_and_3_ev(motion: Motion, shared: Path) -> Non
     if motion != "translation":  # whose errors are those of interpolation, some hundredths of a pixel
         # The blocks do not see what interpolation adds, about 0.01 px: without it the share is 0.75 for euclidean.
         assert (off < stated + 0.01).mean() > 0.8, "what is said of the corners is about true"
-        assert (off < 3 * stated + 0.02)[passed].mean() > 0.95
+        assert (off < 3 * stated + 0.02)[passed].mean() > 0.98
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
