@@ -105,7 +105,9 @@ def draw_camera(
     )
 
 
-def expose(light: NDArray[Any], camera: Camera, *, ev: float = 0.0, seed: Seed = 0) -> Image:
+def expose(
+    light: NDArray[Any], camera: Camera, *, ev: float = 0.0, seed: Seed = 0, peak: NDArray[np.float32] | None = None
+) -> Image:
     """Take a picture of light.
 
     ``H = light * 2 ** ev``; ``H + N(0, 1) * sqrt((noise_signal * H) ** 2 + noise_constant ** 2)``, both kinds of
@@ -119,6 +121,7 @@ def expose(light: NDArray[Any], camera: Camera, *, ev: float = 0.0, seed: Seed =
         camera: what takes the picture.
         ev: exposure relative to the light as given; plus is brighter.
         seed: for the noise. Pictures of one scene want different ones, such as ``(seed, number)``.
+        peak: :func:`peak_of` the light, where several pictures are taken of it.
 
     Returns:
         Display-encoded levels; with ``file`` when they come from a JPEG; and, in ``facts``, ``clipped_share``: the
@@ -142,6 +145,7 @@ def expose(light: NDArray[Any], camera: Camera, *, ev: float = 0.0, seed: Seed =
     light, gain = np.ascontiguousarray(light, np.float32), 2.0**ev
     if camera.noise_signal or camera.noise_constant:
         light, gain = _noisy(light * np.float32(gain), camera, np.random.default_rng((*_key(seed), _FIELD))), 1.0
+        peak = None
     if camera.bit_depth == 8:
         levels = _look_up(light, *_level_table(camera.curve, gain))
     else:
@@ -150,7 +154,22 @@ def expose(light: NDArray[Any], camera: Camera, *, ev: float = 0.0, seed: Seed =
     if camera.jpeg_quality is not None:
         data = encode_image(levels, "jpg", camera.jpeg_quality)
         levels, file = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True), (data, ".jpg")
-    return Image(levels, camera.bit_depth, file=file, facts={"clipped_share": _clipped_share(light, gain)})
+    return Image(
+        levels,
+        camera.bit_depth,
+        file=file,
+        facts={"clipped_share": _clipped_share(peak_of(light) if peak is None else peak, gain)},
+    )
+
+
+def peak_of(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The brightest channel of every pixel, ``(H, W)``.
+
+    >>> peak_of(np.array([[[1, 3, 2]]], np.float32)).tolist()
+    [[3.0]]
+    """
+    red, green, blue = cv2.split(light)
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
 
 
 def preview(light: NDArray[np.float32], white: float | None = None) -> Image:
@@ -200,13 +219,11 @@ def _noisy(light: NDArray[np.float32], camera: Camera, rng: np.random.Generator)
     return light
 
 
-def _clipped_share(light: NDArray[np.float32], gain: float) -> float:
+def _clipped_share(peak: NDArray[np.float32], gain: float) -> float:
     below = np.float32(1 / gain)
     if float(below) * gain >= 1:
         below = np.nextafter(below, np.float32(0))
-    red, green, blue = cv2.split((light > below).view(np.uint8))
-    height, width = light.shape[:2]
-    return cv2.countNonZero(cv2.max(cv2.max(red, green), blue)) / float(height * width)
+    return int(np.count_nonzero(peak > below)) / peak.size
 
 
 # -------------------------------------------------------------------------------------------- levels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import hashlib
 import io
 from collections.abc import Iterable, Mapping
@@ -57,6 +58,8 @@ def write_pairs(
     rejected: list[Rejected] = []
     shared: dict[int, tuple[Image, Row, str]] = {}  # the image is held, so that its id stays its own
     taken: set[str] = set()
+    previews: dict[str, bytes] = {}
+    top = f"{folder}/{split}"
     try:
         for pair in pairs:
             if isinstance(pair, Rejected):
@@ -70,7 +73,10 @@ def write_pairs(
                     name = stem if side == "input" else _joined(names, pair.shared_names.get(side, ""))
                     place = f"{side}/{below}{stem if f'{side}/{below}{name}' in taken else name}"
                     taken.add(place)
-                    shared[id(image)] = (image, *_write(folder / split, place, image, recipe, side == "target"))
+                    shared[id(image)] = (
+                        image,
+                        *_write(top, place, image, recipe, previews if side == "target" else None),
+                    )
                 _, written, found = shared[id(image)]
                 columns |= {name.format(side): value for name, value in written.items()}
                 pixels.append(found)
@@ -92,7 +98,7 @@ def write_pairs(
         for _, written, _ in shared.values():
             for name, value in written.items():
                 if not name.endswith("_sha256"):
-                    (folder / split / value).unlink(missing_ok=True)
+                    Path(top, value).unlink(missing_ok=True)
         raise
     return rows, rejected
 
@@ -101,20 +107,26 @@ def _joined(names: tuple[str, str], name: str) -> str:
     return f"{names[1]}-{name}" if name else names[0]
 
 
-def _write(folder: Path, place: str, image: Image, recipe: DatasetRecipe, with_preview: bool) -> tuple[Row, str]:
-    """Write one image; its columns, the side left open as ``{}``, and the hash of the pixels that a reader will get."""
+def _write(
+    folder: str, place: str, image: Image, recipe: DatasetRecipe, previews: dict[str, bytes] | None
+) -> tuple[Row, str]:
+    """Write one image; its columns, the side left open as ``{}``, and the hash of the pixels that a reader will get.
+
+    Light has a preview where ``previews`` collects those of the scene, by the hash of their pixels: one light at
+    several exposures looks the same in all of them, and encoding is what takes the time.
+    """
     data, suffix, pixels = encoded(image, recipe)
     light = image.encoding != "srgb"
     columns = {"{}_exr" if light else "{}_file_name": f"{place}{suffix}", "{}_sha256": sha256(data)}
     if not (image.origin and image.file and write_link(f"{folder}/{place}{suffix}", image.origin)):
         write_bytes(f"{folder}/{place}{suffix}", data)
-    if light and with_preview:
-        name, small = (
-            f"preview/{place.partition('/')[2]}.png",
-            encode_image(preview(image.pixels, image.facts.get("white_level")).pixels),
-        )
-        columns |= {"preview_file_name": name, "preview_sha256": sha256(small)}
-        write_bytes(f"{folder}/{name}", small)
+    if light and previews is not None:
+        small = preview(image.pixels, image.facts.get("white_level")).pixels
+        look, name = pixels_sha256(small), f"preview/{place.partition('/')[2]}.png"
+        if look not in previews:
+            previews[look] = encode_image(small)
+        columns |= {"preview_file_name": name, "preview_sha256": sha256(previews[look])}
+        write_bytes(f"{folder}/{name}", previews[look])
     return columns, pixels_sha256(pixels)
 
 
@@ -154,9 +166,13 @@ def files_of(row: Mapping[str, Any]) -> dict[str, str]:
 
 def pixels_sha256(levels: Any) -> str:
     """SHA-256 of a decoded image: its shape, its depth and its bytes."""
-    digest = hashlib.sha256(f"{levels.shape} {levels.dtype}".encode())
+    digest = hashlib.sha256(f"{levels.shape} {_name(levels.dtype)}".encode())
     digest.update(levels if levels.flags.c_contiguous else levels.tobytes())
     return digest.hexdigest()
+
+
+_name = functools.cache(str)
+"""Of a dtype: NumPy puts it together anew every time."""
 
 
 def decoded(data: bytes) -> Any:

@@ -59,7 +59,7 @@ class Image:
         """
         if self.encoding != "srgb":
             raise ValueError(f"only display-encoded images have levels, not {self.encoding} ones")
-        return self.pixels if self.pixels.dtype != np.float32 else quantize(self.pixels, self.bit_depth)
+        return self._levels
 
     def count_above(self, level: int) -> int:
         """How many pixels have a channel above a level."""
@@ -69,6 +69,10 @@ class Image:
     def _brightest(self) -> NDArray[Any]:
         red, green, blue = cv2.split(self.as_levels())
         return cv2.max(cv2.max(red, green), blue)
+
+    @functools.cached_property
+    def _levels(self) -> NDArray[Any]:
+        return self.pixels if self.pixels.dtype != np.float32 else quantize(self.pixels, self.bit_depth)
 
 
 def look_up(table: NDArray[Any], levels: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from exposurebench.camera import Camera, draw_camera, expose
+from exposurebench.camera import Camera, draw_camera, expose, peak_of
 from exposurebench.color import REC709, weighted
 from exposurebench.images import Image
 from exposurebench.scene import Scene
@@ -155,6 +155,7 @@ def renders(
         if frame.pixels.encoding != "linear":
             raise ValueError(f"{what} takes linear images, not {frame.pixels.encoding}")
         light, gain, used = scaled(frame.pixels, scale)
+        peak = peak_of(light)
         for curve in curves:
             camera = draw_camera(
                 crf=curve, noise_signal=noise_signal, noise_constant=noise_constant, jpeg_quality=jpeg_quality,
@@ -162,7 +163,7 @@ def renders(
             )  # fmt: skip
             settings = {name: value for name, value in camera.settings.items() if name != "bit_depth"}
             for exposure in exposures:
-                image = expose(light, camera, ev=exposure, seed=(seed, number))
+                image = expose(light, camera, ev=exposure, seed=(seed, number), peak=peak)
                 frame_name = f"frame{number}" if len(taken) > 1 else ""
                 exposure_name = pair_name(frame_name, f"ev{exposure!r}" if len(exposures) > 1 else "")
                 yield Render(
