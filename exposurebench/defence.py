@@ -107,7 +107,9 @@ def measured(track: Track) -> list[str]:
         name
         for name in track.metrics
         if not measures.is_per_scene(name)
-        and not (measures.is_per_set(name) and ("/" in name or hasattr(measures.entry_of(name).module, "weights_facts")))
+        and not (
+            measures.is_per_set(name) and ("/" in name or hasattr(measures.entry_of(name).module, "weights_facts"))
+        )
     ]
     return [*found, *(other for name in found if (other := f"{name}/percentile") in catalog.names("metrics"))]
 
@@ -131,7 +133,9 @@ def must_be_refused(entry: Entry) -> bool:
 # ---- verdicts ---------------------------------------------------------------------------------------------
 
 
-def assess(track: Track, protocols: Mapping[str, Any], per_image: pd.DataFrame, refused: Mapping[str, str]) -> dict[str, Any]:
+def assess(
+    track: Track, protocols: Mapping[str, Any], per_image: pd.DataFrame, refused: Mapping[str, str]
+) -> dict[str, Any]:
     """Every cheat's facts, what it gains on its honest row in each metric, and the verdict.
 
     A gain is the paired difference, plus where the cheat is better, with its 95 % interval over photographs. A cheat
@@ -256,7 +260,9 @@ def problems(name: str, track: Track, found: Attacks, root: str | Path) -> Itera
     if list(document["attacks"]) != list(attacks_on(track)):
         yield f"{name}/attacks.json is not of the cheats that there are ({', '.join(attacks_on(track))}): {again}"
         return
-    if {m: _stated(facts) for m, facts in document["protocols"].items()} != {m: measures.protocol(m) for m in measured(track)}:
+    if {m: _stated(facts) for m, facts in document["protocols"].items()} != {
+        m: measures.protocol(m) for m in measured(track)
+    }:
         yield f"{name}/attacks.json was measured by another protocol than the track's: {again}"
         return
     if sha256((Path(root) / name / "attacks.csv").read_bytes()) != document["per_image_sha256"]:

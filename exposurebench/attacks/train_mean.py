@@ -30,7 +30,8 @@ def train_mean(spoils: Spoils) -> NDArray[np.float32]:
         raise ValueError("train_mean needs the targets of other photographs")
     height, width = spoils.input.shape[:2]
     mean = spoils.others.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    found: NDArray[np.float32] = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
+    return found
 
 
 def honest(spoils: Spoils) -> NDArray[np.float32]:

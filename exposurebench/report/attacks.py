@@ -1,0 +1,117 @@
+"""What cheats gain on a track, in words: the terminal's table and the section of a track's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from exposurebench import tables
+from exposurebench.defence import KEPT_DOWN, MEANING
+from exposurebench.report.board import markdown_table
+from exposurebench.report.templates import escape_markdown
+
+if TYPE_CHECKING:
+    from exposurebench.defence import Attacks
+
+
+def gained(metric: str, gain: Mapping[str, Any]) -> str:
+    """A gain with its sign and its interval.
+
+    >>> gained("psnr", {"gain": 11.3, "low": 2.019, "high": 20.868, "unit": "dB", "better": "higher"})
+    '+11.30 dB [2.02 to 20.87]'
+    >>> gained("ssim", {"gain": 0.0, "low": 0.0, "high": 0.0, "unit": "", "better": "higher"})
+    '0.000 [0.000 to 0.000]'
+    """
+    ends = {end: float("nan") if gain.get(end) is None else gain[end] for end in ("low", "high")}
+    found = tables.words({"metric": metric, "value": gain["gain"], "better": "", "unit": gain.get("unit"), **ends})
+    plus = "+" if float(found.value.replace("\u2212", "-").replace(",", "")) > 0 else ""
+    unit = f" {found.unit}" if found.unit else ""
+    return f"{plus}{found.value}{unit}{f' [{found.interval}]' if found.interval else ''}"
+
+
+def as_text(found: Attacks) -> str:
+    """The table in the terminal."""
+    lines = [_line(name, attack, _ranking(found)) for name, attack in found.document["attacks"].items()]
+    table = [["cheat", *(f"{metric} gained" for metric in _ranking(found)), "verdict"], *lines]
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    rows = ("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in table)
+    return "\n".join([*rows, *_said(found)])
+
+
+def section(found: Attacks) -> str:
+    """The section of a track's page."""
+    ranking = _ranking(found)
+    lines = [_line(name, attack, ranking) for name, attack in found.document["attacks"].items()]
+    about = [
+        f"- **{escape_markdown(name)}**: {escape_markdown(attack['title'])}. It exploits that "
+        f"{escape_markdown(attack['exploits'])}. To stay below: {escape_markdown(attack['honest'])}. "
+        f"{escape_markdown(attack['reference'][0].upper() + attack['reference'][1:])}."
+        for name, attack in found.document["attacks"].items()
+    ]
+    return "\n".join(
+        [
+            "## Cheats",
+            "",
+            "What each cheat gains on the honest row that it has to stay below, over the same photographs, with the 95 % "
+            f"interval of the difference; measured on {escape_markdown(found.document['date'])} by `exposurebench attack "
+            f"{found.document['track']}`.",
+            "",
+            markdown_table(
+                ["cheat", *(f"{metric} gained" for metric in ranking), "verdict"],
+                [[escape_markdown(word) for word in line] for line in lines],
+            ),
+            "",
+            *(f"- {escape_markdown(line)}" for line in _said(found)),
+            "",
+            "What they are:",
+            "",
+            *about,
+            "",
+        ]
+    )
+
+
+def _ranking(found: Attacks) -> list[str]:
+    """The metrics that give places, in order."""
+    gains = (attack["gains"] for attack in found.document["attacks"].values())
+    return list(dict.fromkeys(metric for each in gains for metric, gain in each.items() if gain["ranks"]))
+
+
+def _line(name: str, attack: Mapping[str, Any], ranking: list[str]) -> list[str]:
+    gains = attack["gains"]
+    return [name, *(gained(metric, gains[metric]) if metric in gains else "-" for metric in ranking), attack["verdict"]]
+
+
+def _said(found: Attacks) -> Iterator[str]:
+    """What the verdicts mean, and what must be said beside them."""
+    attacks, verdicts = found.document["attacks"], found.verdicts
+    for verdict in dict.fromkeys(verdicts.values()):
+        yield f"{verdict}: {MEANING[verdict]}."
+    for name, attack in attacks.items():
+        if attack["verdict"] == "refused":
+            yield f"{name} is refused: {attack['refused']}."
+        others = {m: g for m, g in attack["gains"].items() if not g["ranks"]}
+        better = [
+            f"{gained(m, g)} of {m}" for m, g in others.items() if g["low"] is not None and g["low"] > g["margin"]
+        ]
+        if better:
+            yield f"{name} gains {', '.join(better)}, by which nothing is ranked here."
+        sets = [
+            f"{_share(m, both['cheat'])} of {m} where the honest row has {_share(m, both['honest'])}"
+            for m, both in attack["sets"].items()
+            if not m.endswith("_w1") and both["cheat"] > both["honest"]
+        ]
+        if sets:
+            yield f"{name} has {', '.join(sets)} (of the whole set, without an interval; nothing is ranked by it)."
+    exposures = found.per_image.get("exposure_ev")
+    if "metadata_reader" in attacks and (exposures is None or exposures.nunique() <= 1):
+        yield "metadata_reader has nothing to read here: every pair was made at one exposure, which everybody knows."
+    if found.withheld:
+        yield f"Nothing is ranked: {found.withheld}."
+    elif all(verdict in KEPT_DOWN for verdict in verdicts.values()):
+        yield f"All {len(verdicts)} cheats are kept down."
+
+
+def _share(metric: str, value: float) -> str:
+    found = tables.words({"metric": metric, "value": value, "better": ""})
+    return f"{found.value}{f' {found.unit}' if found.unit else ''}"
