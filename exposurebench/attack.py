@@ -20,10 +20,12 @@ from exposurebench.catalog import Entry
 from exposurebench.dataset import Dataset, Row, load_dataset
 from exposurebench.defence import SIDES, Attacks, assess, attacks_on, document_of, gives, measured, must_be_refused
 from exposurebench.errors import InputError, ModelError
+from exposurebench.files import sha256
 from exposurebench.images import Image
 from exposurebench.method import Method, corrected
-from exposurebench.pipeline import Pairs
 from exposurebench.scene import Spoils
+from exposurebench.scoring import cells_of, sides_of
+from exposurebench.threads import in_threads
 from exposurebench.track import Track, pairs_of
 
 SIDE_PX = 32
@@ -59,24 +61,26 @@ def attack(
     rows = opened.rows(track.split)
     entries = {measure: measures.entry_of(measure) for measure in measured(track)}
     protocols = {m: {**measures.protocol(m), **measures.run_facts(entry)} for m, entry in entries.items()}
-    robbed, encoding = _Robbed(opened, track.split, rows), gives(track)
-    parts, refused = [], {}
+    robbed, encoding, first = _Robbed(opened, track.split, rows), gives(track), rows[0]
+    methods, refused = {}, {}
     for cheat, entry in attacks_on(track).items():
-        methods = {side: _method(cheat, side, entry, robbed, encoding) for side in SIDES}
+        sides = {side: _method(cheat, side, entry, robbed, encoding) for side in SIDES}
         try:
-            corrected(methods["cheat"], opened.read_input(track.split, rows[0]).as_float(), rows[0])
+            corrected(sides["cheat"], opened.read_input(track.split, first).as_float(), first)
         except ModelError as error:
             if not must_be_refused(entry):
                 raise
             refused[cheat] = str(error)
-            continue
-        for side, method in methods.items():
-            work = Pairs(method, opened, track.split, rows, entries, ("exposure_ev",), 1, 1, 600.0)
-            units = work.over(work.units((), workers), workers)
-            scored = {cells["id"]: cells for pairs in units for cells, _ in pairs}
-            parts.append(pd.DataFrame([{"attack": cheat, "side": side, **scored[row["id"]]} for row in rows]))
-    per_image = pd.concat(parts, ignore_index=True)
-    if pairs_of(parts[0]) != track.pairs:
+        else:
+            methods |= {(cheat, side): method for side, method in sides.items()}
+
+    def scored(row: Row) -> list[dict[str, Any]]:
+        return _scored(opened, track.split, row, methods, entries)
+
+    found = [cells for pair in in_threads(scored, rows, workers) for cells in pair]
+    order = {key: place for place, key in enumerate(methods)}
+    per_image = pd.DataFrame(sorted(found, key=lambda cells: order[cells["attack"], cells["side"]]))
+    if pairs_of(per_image.iloc[: len(rows)]) != track.pairs:
         raise InputError(f"{str(dataset)!r} has other pairs than the track: build it with --recipe {track.dataset}")
     about = {
         "dataset": {"name": opened.name, "pixels": opened.pixels, "split": track.split, "pairs": len(rows)},
@@ -89,8 +93,36 @@ def attack(
         },
         "hardware": f"cpu, {platform.machine()}, {os.cpu_count()} cores",
     }
-    found = assess(track, protocols, per_image, refused)
-    return Attacks(document_of(name, about, protocols, found, date), per_image)
+    verdicts = assess(track, protocols, per_image, refused)
+    return Attacks(document_of(name, about, protocols, verdicts, date), per_image)
+
+
+def _scored(
+    opened: Dataset,
+    split: str,
+    row: Row,
+    methods: Mapping[tuple[str, str], Method],
+    entries: Mapping[str, Entry],
+) -> list[dict[str, Any]]:
+    """A pair's cells under every method; answers that are the same are measured once, and there are many of those."""
+    given, target = opened.read_input(split, row), opened.read_target(split, row)
+    comparable = given.encoding == target.encoding and given.pixels.shape == target.pixels.shape
+    about = {
+        "id": row["id"],
+        "scene": row["scene"],
+        "split": split,
+        "unchanged": comparable and bool(np.array_equal(given.pixels, target.pixels)),
+        **({"exposure_ev": row["exposure_ev"]} if "exposure_ev" in row else {}),
+    }
+    known: dict[str, Any] = {}
+    of_target: dict[Any, Any] = {}
+    found = []
+    for (cheat, side), method in methods.items():
+        output = corrected(method, given.as_float(), row, target.bit_depth)
+        if (answer := sha256(output.tobytes())) not in known:
+            known[answer] = cells_of(entries, row["id"], sides_of(output, target, given, of_target))[0]
+        found.append({"attack": cheat, "side": side, **about, **known[answer]})
+    return found
 
 
 def _method(name: str, side: str, entry: Entry, robbed: _Robbed, encoding: Any) -> Method:

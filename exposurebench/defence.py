@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from exposurebench import catalog, measures, tables
@@ -69,8 +71,7 @@ class Attacks:
             TrackError: one does.
         """
         broken = [
-            f"{name} gains {tables.words({**gain, 'metric': metric, 'value': gain['gain']}).value} of {metric} over "
-            f"{found['honest']}"
+            f"{name} gains {spelled(metric, gain)} over {found['honest']}"
             for name, found in self.document["attacks"].items()
             if found["verdict"] == "broken"
             for metric, gain in found["gains"].items()
@@ -81,6 +82,21 @@ class Attacks:
                 f"the track {self.document['track']} rewards a cheat: {'; '.join(broken)}: it ranks nothing until its data "
                 "or its metrics are mended"
             )
+
+
+def spelled(metric: str, gain: Mapping[str, Any]) -> str:
+    """A gain with its sign, its interval and its metric.
+
+    >>> spelled("psnr", {"gain": 11.3, "low": 2.019, "high": 20.868, "unit": "dB"})
+    '+11.30 dB [2.02 to 20.87] of psnr'
+    >>> spelled("ssim", {"gain": 0.0, "low": None, "high": None, "unit": ""})
+    '0.000 of ssim'
+    """
+    ends = {end: math.nan if gain[end] is None else gain[end] for end in ("low", "high")}
+    found = tables.words({"metric": metric, "value": gain["gain"], "better": "", "unit": gain["unit"], **ends})
+    plus = "+" if found.value[0] != "\u2212" and found.value.strip("0.,") else ""
+    words = [f"{plus}{found.value}", found.unit, f"[{found.interval}]" if found.interval else "", f"of {metric}"]
+    return " ".join(word for word in words if word)
 
 
 # ---- a track ----------------------------------------------------------------------------------------------
@@ -163,9 +179,8 @@ def _gains(
 ) -> dict[str, dict[str, Any]]:
     images = {m: facts for m, facts in protocols.items() if not measures.is_per_set(m)}
     document = {"dataset": {"pixels": track.pixels, "split": track.split}, "protocols": images}
-    values = {side: tables.summarize(rows[side], images) for side in SIDES}
-    runs = {side: [Result({**document, "name": side}, rows[side], values[side])] for side in SIDES}
-    means = {side: dict(zip(table["metric"], table["value"], strict=True)) for side, table in values.items()}
+    runs = {side: [Result({**document, "name": side}, rows[side], pd.DataFrame())] for side in SIDES}
+    means = {side: _means(images, rows[side]) for side in SIDES}
     allowed = {**MARGINS, **getattr(entry.module, "ALLOWED", {})}
     gains: dict[str, dict[str, Any]] = {}
     for row in compare_results(runs).table.to_dict("records"):
@@ -182,6 +197,15 @@ def _gains(
             "ranks": ranks_by(track, measure),
         }
     return gains
+
+
+def _means(images: Iterable[str], rows: pd.DataFrame) -> dict[str, float]:
+    """The mean of every value over the pairs that say something of correction, infinite ones at the metric's cap."""
+    used, found = rows[~rows["unchanged"].to_numpy(dtype=bool)], {}
+    for measure in images:
+        for name, column in measures.value_columns(measure, used).items():
+            found[name] = float(np.nanmean(tables.capped(measure, used[column].to_numpy(dtype=np.float64))))
+    return found
 
 
 def _sets(protocols: Mapping[str, Any], rows: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, float]]:

@@ -10,7 +10,9 @@ from exposurebench.baselines.inverse_comb import inverse_comb
 from exposurebench.scene import Evidence, Spoils
 
 TITLE = "the inverse at the threshold that the histogram's gaps betray"
-EXPLOITS = "a table applied to 8-bit levels leaves a comb, and the comb is a function of the setting that was drawn"
+EXPLOITS = (
+    "the comb that a table applied to 8-bit levels leaves in the histogram, a function of the setting that was drawn"
+)
 REFERENCE = "ours: where clipping is a table, the comb gives tau to 0.0003"
 GIVES = ("srgb",)
 NEEDS = ("input",)

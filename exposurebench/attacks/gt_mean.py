@@ -11,7 +11,7 @@ from exposurebench.color import REC601, weighted
 from exposurebench.scene import Evidence, Spoils
 
 TITLE = "the input scaled to the mean luma of the target (GT-mean)"
-EXPLOITS = "the target tells how bright the answer is, and exposure is most of what is scored"
+EXPLOITS = "the target's brightness, and exposure is most of what is scored"
 REFERENCE = "GT-mean, as released programs for low-light images do it before they measure"
 GIVES = ("srgb", "linear")
 NEEDS = ("input", "gives", "target")

@@ -10,9 +10,7 @@ from exposurebench.exposure import clipping_regions
 from exposurebench.scene import Evidence, Spoils
 
 TITLE = "the input taken for light: no highlight is predicted"
-EXPLOITS = (
-    "plain metrics are of the tone curve and of the pixels that were not clipped, so that they miss what is missing"
-)
+EXPLOITS = "metrics that are of the tone curve and of the pixels that were not clipped, and miss what is missing"
 REFERENCE = "Eilertsen et al. 2021, How to cheat with metrics in single-image HDR reconstruction"
 GIVES = ("linear",)
 NEEDS = ("input",)

@@ -9,7 +9,7 @@ from exposurebench.color import to_display, to_light
 from exposurebench.scene import Spoils
 
 TITLE = "the inverse at the exposure that names, embedded text, order or times betray"
-EXPLOITS = "file names, text and headers in the files, their order within a scene and when they were written"
+EXPLOITS = "names, text and headers of files, their order within a scene and when they were written"
 REFERENCE = "ours: what is learned of a setting from other photographs' files, without looking at a pixel"
 GIVES = ("srgb", "linear")
 NEEDS = ("input", "gives", "transfer", "clues", "known")

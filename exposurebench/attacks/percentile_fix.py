@@ -9,7 +9,7 @@ from exposurebench.baselines.brightness import brightness
 from exposurebench.scene import Evidence, Spoils
 
 TITLE = "the input as light at the target's scale, 0.2 % of its values at either end set to the target's percentiles"
-EXPLOITS = "alignment by the 0.1 and 99.9 % percentiles becomes the identity, whatever lies between them"
+EXPLOITS = "alignment by the 0.1 and 99.9 % percentiles, which so becomes the identity, whatever lies between them"
 REFERENCE = "ours: the strongest form of sparkle, by whoever knows the target"
 GIVES = ("linear",)
 NEEDS = ("input", "target")

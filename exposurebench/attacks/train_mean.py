@@ -11,7 +11,7 @@ from exposurebench.baselines.identity import identity
 from exposurebench.scene import Evidence, Spoils
 
 TITLE = "the mean image of the training targets, for every input"
-EXPLOITS = "a metric that is kind to the mean rewards who learned the data set and looked at nothing"
+EXPLOITS = "metrics that are kind to the mean, and so to who learned the data set and looked at nothing"
 REFERENCE = "the constant predictor: the least that a score must tell from a correction"
 GIVES = ("srgb", "linear")
 NEEDS = ("input", "others")

@@ -11,7 +11,7 @@ from exposurebench.exposure import clipping_regions
 from exposurebench.scene import Evidence, Spoils
 
 TITLE = "the inverse, with the clipped area left white"
-EXPLOITS = "what was clipped is often near white, and a metric over the rest, or that caps its peak, does not miss it"
+EXPLOITS = "metrics that look at the rest alone, or cap their peak: what was clipped is often near white"
 REFERENCE = "ours; of light, white is the peak of the display on which images are compared"
 GIVES = ("srgb", "linear")
 NEEDS = ("input", "gives")

@@ -6,27 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from exposurebench import tables
-from exposurebench.defence import KEPT_DOWN, MEANING
+from exposurebench.defence import KEPT_DOWN, MEANING, spelled
 from exposurebench.report.board import markdown_table
 from exposurebench.report.templates import escape_markdown
 
 if TYPE_CHECKING:
     from exposurebench.defence import Attacks
-
-
-def gained(metric: str, gain: Mapping[str, Any]) -> str:
-    """A gain with its sign and its interval.
-
-    >>> gained("psnr", {"gain": 11.3, "low": 2.019, "high": 20.868, "unit": "dB", "better": "higher"})
-    '+11.30 dB [2.02 to 20.87]'
-    >>> gained("ssim", {"gain": 0.0, "low": 0.0, "high": 0.0, "unit": "", "better": "higher"})
-    '0.000 [0.000 to 0.000]'
-    """
-    ends = {end: float("nan") if gain.get(end) is None else gain[end] for end in ("low", "high")}
-    found = tables.words({"metric": metric, "value": gain["gain"], "better": "", "unit": gain.get("unit"), **ends})
-    plus = "+" if float(found.value.replace("\u2212", "-").replace(",", "")) > 0 else ""
-    unit = f" {found.unit}" if found.unit else ""
-    return f"{plus}{found.value}{unit}{f' [{found.interval}]' if found.interval else ''}"
 
 
 def as_text(found: Attacks) -> str:
@@ -43,7 +28,7 @@ def section(found: Attacks) -> str:
     ranking = _ranking(found)
     lines = [_line(name, attack, ranking) for name, attack in found.document["attacks"].items()]
     about = [
-        f"- **{escape_markdown(name)}**: {escape_markdown(attack['title'])}. It exploits that "
+        f"- **{escape_markdown(name)}**: {escape_markdown(attack['title'])}. It exploits "
         f"{escape_markdown(attack['exploits'])}. To stay below: {escape_markdown(attack['honest'])}. "
         f"{escape_markdown(attack['reference'][0].upper() + attack['reference'][1:])}."
         for name, attack in found.document["attacks"].items()
@@ -79,7 +64,14 @@ def _ranking(found: Attacks) -> list[str]:
 
 def _line(name: str, attack: Mapping[str, Any], ranking: list[str]) -> list[str]:
     gains = attack["gains"]
-    return [name, *(gained(metric, gains[metric]) if metric in gains else "-" for metric in ranking), attack["verdict"]]
+    return [
+        name,
+        *(
+            spelled(metric, gains[metric]).removesuffix(f" of {metric}") if metric in gains else "-"
+            for metric in ranking
+        ),
+        attack["verdict"],
+    ]
 
 
 def _said(found: Attacks) -> Iterator[str]:
@@ -91,9 +83,7 @@ def _said(found: Attacks) -> Iterator[str]:
         if attack["verdict"] == "refused":
             yield f"{name} is refused: {attack['refused']}."
         others = {m: g for m, g in attack["gains"].items() if not g["ranks"]}
-        better = [
-            f"{gained(m, g)} of {m}" for m, g in others.items() if g["low"] is not None and g["low"] > g["margin"]
-        ]
+        better = [spelled(m, g) for m, g in others.items() if g["low"] is not None and g["low"] > g["margin"]]
         if better:
             yield f"{name} gains {', '.join(better)}, by which nothing is ranked here."
         sets = [
