@@ -38,6 +38,8 @@ MEANING: dict[str, str] = {
     "barred": "it needs what no method that is run here is shown; a folder of predictions is taken on trust",
     "refused": "its output is not scored at all",
 }
+HALF_A_DIGIT = 0.0005
+"""Gains that count for nothing in units that have no margin: half of the last digit that is shown."""
 KEPT_DOWN = ("holds", "barred", "refused")
 
 
@@ -155,8 +157,8 @@ def assess(
     """Every cheat's facts, what it gains on its honest row in each metric, and the verdict.
 
     A gain is the paired difference, plus where the cheat is better, with its 95 % interval over photographs. A cheat
-    holds where the interval of every metric that ranks ends at or below the margin (0.1 dB, 0.1 JOD, else 0, or what the
-    cheat's file allows).
+    holds where the interval of every metric that ranks ends at or below the margin (0.1 dB, 0.1 JOD, else half of the last
+    digit that is shown, or what the cheat's file allows).
 
     Raises:
         KeyError, ValueError: the table does not give the metrics.
@@ -190,10 +192,10 @@ def _gains(
         numbers = {"gain": row["difference"] if up else -row["difference"], "low": ends[0], "high": ends[1]}
         gains[metric] = {
             **{side: tables.rounded(means[side][metric]) for side in SIDES},
-            **{key: tables.rounded(value) if value == value else None for key, value in numbers.items()},
+            **{key: round(value, 6) if value == value else None for key, value in numbers.items()},
             "unit": row["unit"],
             "better": row["better"],
-            "margin": allowed.get(row["unit"], 0.0),
+            "margin": allowed.get(row["unit"], HALF_A_DIGIT),
             "ranks": ranks_by(track, measure),
         }
     return gains

@@ -89,7 +89,7 @@ def test_names_that_tell_the_setting_are_read(attacked: Callable[..., Any]) -> N
 
 def test_light_cheats_gain_under_percentiles_and_nothing_under_the_headline(tmp_path: Path) -> None:
     recipe = dataset_recipe(
-        {"source": "synthetic", "scenes": 4, "pair": "relative_luminance", "ev": [1.0], "size": 128, "split": "test"}
+        {"source": "synthetic", "scenes": 6, "pair": "relative_luminance", "ev": [2.0], "size": 128, "split": "test"}
     )
     opened = make_dataset(recipe, tmp_path / "set", card=False).dataset
     found = attack("light", track_of(opened, {"pu21_psnr": 1}), opened.folder)

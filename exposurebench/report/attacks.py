@@ -81,7 +81,7 @@ def _said(found: Attacks) -> Iterator[str]:
         yield f"{verdict}: {MEANING[verdict]}."
     for name, attack in attacks.items():
         if attack["verdict"] == "refused":
-            yield f"{name} is refused: {attack['refused']}."
+            yield f"{name} is refused: {attack['refused'].removeprefix(f'{name}: ')}."
         others = {m: g for m, g in attack["gains"].items() if not g["ranks"]}
         better = [spelled(m, g) for m, g in others.items() if g["low"] is not None and g["low"] > g["margin"]]
         if better:
