@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def as_text(found: Attacks) -> str:
     """The table in the terminal."""
     lines = [_line(name, attack, _ranking(found)) for name, attack in found.document["attacks"].items()]
-    table = [["cheat", *(f"{metric} gained" for metric in _ranking(found)), "verdict"], *lines]
+    table = [["cheat", *(f"{metric}, honest to cheat" for metric in _ranking(found)), "verdict"], *lines]
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     rows = ("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in table)
     return "\n".join([*rows, *_said(found)])
@@ -42,7 +42,7 @@ def section(found: Attacks) -> str:
             f"{found.document['track']}`.",
             "",
             markdown_table(
-                ["cheat", *(f"{metric} gained" for metric in ranking), "verdict"],
+                ["cheat", *(f"{metric}, honest to cheat" for metric in ranking), "verdict"],
                 [[escape_markdown(word) for word in line] for line in lines],
             ),
             "",
@@ -64,14 +64,14 @@ def _ranking(found: Attacks) -> list[str]:
 
 def _line(name: str, attack: Mapping[str, Any], ranking: list[str]) -> list[str]:
     gains = attack["gains"]
-    return [
-        name,
-        *(
-            spelled(metric, gains[metric]).removesuffix(f" of {metric}") if metric in gains else "-"
-            for metric in ranking
-        ),
-        attack["verdict"],
-    ]
+    return [name, *(_cell(metric, gains[metric]) if metric in gains else "-" for metric in ranking), attack["verdict"]]
+
+
+def _cell(metric: str, gain: Mapping[str, Any]) -> str:
+    """From the honest row's value to the cheat's."""
+    about = {"metric": metric, "better": "", "unit": gain["unit"]}
+    honest, cheat = (tables.words({**about, "value": gain[side]}).value for side in ("honest", "cheat"))
+    return f"{honest} to {cheat}: {spelled(metric, gain).removesuffix(f' of {metric}')}"
 
 
 def _said(found: Attacks) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _said(found: Attacks) -> Iterator[str]:
     if found.withheld:
         yield f"Nothing is ranked: {found.withheld}."
     elif all(verdict in KEPT_DOWN for verdict in verdicts.values()):
-        yield f"All {len(verdicts)} cheats are kept down."
+        yield f"All {len(verdicts)} cheats are kept down, or out."
 
 
 def _share(metric: str, value: float) -> str:

@@ -15,7 +15,7 @@ def attack(
 ) -> dict[str, Any]:
     rows = {
         name.replace("__", "/"): {
-            "gain": value, "low": low, "high": high, "ranks": ranks, "unit": "dB", "margin": 0.1, "better": "higher"
+            "cheat": 20 + value, "honest": 20.0, "gain": value, "low": low, "high": high, "ranks": ranks, "unit": "dB", "margin": 0.1, "better": "higher"
         }
         for name, (value, low, high, ranks) in gains.items()
     }  # fmt: skip
@@ -34,7 +34,7 @@ def test_a_gain_that_is_no_headline_is_said() -> None:
         assert "+14.40 dB" in text
         assert "of pu21_psnr/percentile, by which nothing is ranked here" in text
         assert "\u22121.50 dB" in text
-        assert "All 1 cheats are kept down." in text
+        assert "All 1 cheats are kept down, or out." in text
     quiet = attack("holds", pu21_psnr=(-1.5, -2, -1, True), pu21_psnr__percentile=(14.4, -12, 40, False))
     assert "of pu21_psnr/percentile" not in section(found(quiet=quiet)), "not sure, not said"
 
