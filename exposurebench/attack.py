@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import zlib
@@ -31,7 +32,7 @@ from exposurebench.track import Track, pairs_of
 SIDE_PX = 32
 """Other photographs' targets are shrunk to squares of this side."""
 MOST_OTHERS = 512
-"""Of how many training photographs the targets are looked at."""
+"""How many others are looked at: the targets of so many photographs, the files of so many pairs."""
 
 
 def attack(
@@ -59,10 +60,13 @@ def attack(
             f"{str(dataset)!r} is not the track's data set: build it with make-dataset --recipe {track.dataset}"
         )
     rows = opened.rows(track.split)
+    if len({row["scene"] for row in rows}) < 2:
+        raise InputError(f"{str(dataset)!r} has one photograph, and what cheats learn they learn of others: add some")
     entries = {measure: measures.entry_of(measure) for measure in measured(track)}
     protocols = {m: {**measures.protocol(m), **measures.run_facts(entry)} for m, entry in entries.items()}
     robbed, encoding, first = _Robbed(opened, track.split, rows), gives(track), rows[0]
-    methods, refused = {}, {}
+    methods: dict[tuple[str, str], Method] = {}
+    refused = {}
     for cheat, entry in attacks_on(track).items():
         sides = {side: _method(cheat, side, entry, robbed, encoding) for side in SIDES}
         try:
@@ -79,7 +83,8 @@ def attack(
 
     found = [cells for pair in in_threads(scored, rows, workers) for cells in pair]
     order = {key: place for place, key in enumerate(methods)}
-    per_image = pd.DataFrame(sorted(found, key=lambda cells: order[cells["attack"], cells["side"]]))
+    found.sort(key=lambda cells: order[cells["attack"], cells["side"]])
+    per_image = pd.DataFrame(found)
     if pairs_of(per_image.iloc[: len(rows)]) != track.pairs:
         raise InputError(f"{str(dataset)!r} has other pairs than the track: build it with --recipe {track.dataset}")
     about = {
@@ -147,8 +152,9 @@ class _Robbed:
         self.place = {row["id"]: place for place, row in enumerate(rows)}
         self.scenes = np.array([row["scene"] for row in rows])
         self.clues = clues(opened, split, rows)
-        exposures = [row.get("exposure_ev", 0.0) for row in rows]
-        self.exposures = np.array([ev if isinstance(ev, int | float) else 0.0 for ev in exposures], np.float64)
+        told = [row.get("exposure_ev", 0.0) for row in rows]
+        known = [float(ev) if isinstance(ev, int | float) and math.isfinite(ev) else 0.0 for ev in told]
+        self.exposures = np.array(known, np.float64)
         self.others_split = "train" if "train" in opened.splits and split != "train" else split
         theirs = {row["target_sha256"]: row for row in opened.rows(self.others_split)}
         chosen = list(theirs.values())[:MOST_OTHERS]
@@ -161,7 +167,7 @@ class _Robbed:
             return _values(self.opened.read_target(self.split, row))
         if need == "clues":
             return self.clues[self.place[row["id"]]]
-        others = self.scenes != row["scene"]
+        others = np.flatnonzero(self.scenes != row["scene"])[:MOST_OTHERS]
         if need == "known":
             return self.clues[others], self.exposures[others]
         kept = self.others_scenes != row["scene"]

@@ -28,6 +28,8 @@ from exposurebench.track import Track, pairs_of
 FORMAT = "exposurebench.attacks"
 KEYS = ("track", "date", "dataset", "protocols", "versions", "hardware", "attacks", "per_image_sha256")
 SIDES = ("cheat", "honest")
+ATTACK_KEYS = ("title", "exploits", "reference", "honest", "gains", "sets", "verdict")
+GAIN_KEYS = (*SIDES, "gain", "low", "high", "unit", "margin", "ranks")
 SECRETS = ("target", "clues")
 """What nothing that is run is shown: the answer, and what a pair's files say besides their pixels."""
 Verdict = Literal["holds", "broken", "unsure", "barred", "refused"]
@@ -271,9 +273,20 @@ def read(name: str, root: str | Path) -> Attacks | None:
         return None
     document = read_document(path, "what cheats gain on a track", FORMAT, SCHEMA, KEYS)
     wrong = [key for key in ("dataset", "protocols", "attacks") if not isinstance(document[key], dict)]
-    if wrong or not all(isinstance(a, dict) and "verdict" in a for a in document["attacks"].values()):
+    if wrong or not all(_is_whole(attack) for attack in document["attacks"].values()):
         raise InputError(f"{str(path)!r} is damaged: run exposurebench attack {name} again")
     return Attacks(document, tables.read_table(path.with_suffix(".csv")))
+
+
+def _is_whole(attack: Any) -> bool:
+    """Whether a stored cheat has everything that a page says of it."""
+    if not isinstance(attack, dict) or set(ATTACK_KEYS) - set(attack):
+        return False
+    gains, sets = attack["gains"], attack["sets"]
+    if not isinstance(gains, dict) or not isinstance(sets, dict) or attack["verdict"] not in MEANING:
+        return False
+    whole = [(gain, GAIN_KEYS) for gain in gains.values()] + [(both, SIDES) for both in sets.values()]
+    return all(isinstance(part, dict) and not set(keys) - set(part) for part, keys in whole)
 
 
 def problems(name: str, track: Track, found: Attacks, root: str | Path) -> Iterator[str]:

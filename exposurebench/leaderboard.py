@@ -158,9 +158,7 @@ def boards(root: str | Path) -> dict[str, tuple[Track, list[Entry]]]:
     return {name: (track, listed) for name, (track, listed) in found.items() if listed}
 
 
-def pages(
-    found: Mapping[str, tuple[Track, list[Entry]]], attacked: Mapping[str, Attacks | None] | None = None
-) -> dict[str, str]:
+def pages(found: Mapping[str, tuple[Track, list[Entry]]], attacked: Mapping[str, Attacks | None]) -> dict[str, str]:
     """Every generated file below the leaderboards' folder, by its relative path.
 
     Args:
@@ -172,7 +170,7 @@ def pages(
         if track.study:
             generated[f"{name}/README.md"] = STUDIES[track.study](name, track, listed)
         else:
-            attack = (attacked or {}).get(name)
+            attack = attacked[name]
             withheld[name] = attack.withheld if attack else "no cheat was set on it yet (exposurebench attack)"
             page = board.page(name, track, listed, withheld[name])
             generated[f"{name}/README.md"] = f"{page}\n{attacks.section(attack)}" if attack else page

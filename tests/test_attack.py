@@ -112,6 +112,12 @@ def test_other_data_or_other_pairs_are_refused(samples: Path) -> None:
         attack("samples", pinned, samples)
 
 
+def test_one_photograph_has_no_others(build: Callable[..., Dataset], photographs: Path, tmp_path: Path) -> None:
+    opened = build(tmp_path / "set", photographs, tau=0.5, well_exposed=1, split="test", limit=1)
+    with pytest.raises(InputError, match="has one photograph"):
+        attack("one", Track("t", "a", "d", opened.pixels, "0" * 64, "test", {"psnr": 1}), opened.folder)
+
+
 def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -136,7 +142,7 @@ def test_a_network_is_shown_pixels_alone(samples: Path, tmp_path: Path, monkeypa
         "def spy():\n    return Spy()\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    evaluate(None, samples, code="spying:spy", metrics=["psnr"])
+    evaluate(None, samples, code="spying:spy", metrics=["psnr"], limit=1)
     seen = sys.modules["spying"].seen
     assert seen
     assert all(len(given) == 1 and type(given[0]) is torch.Tensor and not more for given, more in seen)

@@ -171,12 +171,31 @@ def test_another_table_is_found_by_its_hash(copy: Path) -> None:
     )
 
 
-def test_damaged_files_are_one_line(copy: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"attacks": []},
+        {"attacks": {"gt_mean": []}},
+        {"attacks": {"gt_mean": {"verdict": "holds"}}},
+        {"protocols": "psnr"},
+    ],
+    ids=["no attacks", "no attack", "no gains", "no protocols"],
+)
+def test_damaged_files_are_one_line(copy: Path, damage: dict[str, Any]) -> None:
     path = copy / "samples" / "attacks.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "attacks": []}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
     with pytest.raises(InputError, match="damaged: run exposurebench attack samples again"):
         read("samples", copy)
     assert read("photos72", copy) is None
+
+
+@pytest.mark.parametrize(
+    "damage", [{"gains": {"psnr": {"gain": 1}}}, {"sets": {"x": {"cheat": 1}}}, {"verdict": "fine"}]
+)
+def test_what_no_page_can_show_is_damage(damage: dict[str, Any]) -> None:
+    whole = json.loads((ROOT / "samples" / "attacks.json").read_text())["attacks"]["gt_mean"]
+    assert defence._is_whole(whole)
+    assert not defence._is_whole({**whole, **damage})
 
 
 def test_a_track_that_was_not_attacked_gives_no_places(ranked: Path) -> None:

@@ -80,7 +80,7 @@ def _said(found: Attacks) -> Iterator[str]:
     for verdict in dict.fromkeys(verdicts.values()):
         yield f"{verdict}: {MEANING[verdict]}."
     for name, attack in attacks.items():
-        if attack["verdict"] == "refused":
+        if "refused" in attack:
             yield f"{name} is refused: {attack['refused'].removeprefix(f'{name}: ')}."
         others = {m: g for m, g in attack["gains"].items() if not g["ranks"]}
         better = [spelled(m, g) for m, g in others.items() if g["low"] is not None and g["low"] > g["margin"]]
