@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from exposurebench.errors import RecipeError, unknown_name
 
-Kind = Literal["sources", "pairing", "baselines", "models", "metrics"]
+Kind = Literal["sources", "pairing", "baselines", "models", "metrics", "attacks"]
 
 
 GIVEN = ("mask", "unclipped", "seeds", "with_map")

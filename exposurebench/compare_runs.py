@@ -81,7 +81,21 @@ def compare_runs(
         >>> found = compare_runs(["results/noise", "results/pix2pix"])  # doctest: +SKIP
         >>> found.table[["metric", "difference", "low", "high", "verdict"]]  # doctest: +SKIP
     """
-    runs = _runs(folders)
+    return compare_results(_runs(folders), metrics=metrics, margins=margins, resamples=resamples)
+
+
+def compare_results(
+    runs: Mapping[str, Sequence[Result]],
+    *,
+    metrics: Sequence[str] = (),
+    margins: Mapping[str, float] | None = None,
+    resamples: int = 10_000,
+) -> RunComparison:
+    """The same of results that are at hand: those of each method, one for each training seed, by its name.
+
+    Raises:
+        InputError, RecipeError: as :func:`compare_runs`.
+    """
     results = {_label(name, which, some): result for name, some in runs.items() for which, result in enumerate(some)}
     tables.check_comparable({name: result.document for name, result in results.items()})
     _check_pairs(results)

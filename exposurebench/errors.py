@@ -50,6 +50,12 @@ class ModelError(ExposureBenchError):
     exit_code = 6
 
 
+class TrackError(ExposureBenchError):
+    """A track that rewards a cheat, so that it ranks nothing."""
+
+    exit_code = 1
+
+
 class StorageError(ExposureBenchError):
     """The destination is full, read-only or otherwise refuses to be written."""
 

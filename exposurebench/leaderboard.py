@@ -8,15 +8,16 @@ entries give the same bytes.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from exposurebench import catalog, measures, tables
+from exposurebench import catalog, defence, measures, tables
+from exposurebench.defence import Attacks
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.files import read_document, safe_key, sha256, short_hash, write_bytes, write_json, write_text
 from exposurebench.recipe import SCHEMA
-from exposurebench.report import board, table1
+from exposurebench.report import attacks, board, table1
 from exposurebench.result import Result, read_result
 from exposurebench.track import Entry, Track, pairs_of, track_named, tracks
 
@@ -157,15 +158,34 @@ def boards(root: str | Path) -> dict[str, tuple[Track, list[Entry]]]:
     return {name: (track, listed) for name, (track, listed) in found.items() if listed}
 
 
-def pages(found: Mapping[str, tuple[Track, list[Entry]]]) -> dict[str, str]:
-    """Every generated file below the leaderboards' folder, by its relative path."""
-    generated = {}
+def pages(found: Mapping[str, tuple[Track, list[Entry]]], attacked: Mapping[str, Attacks | None]) -> dict[str, str]:
+    """Every generated file below the leaderboards' folder, by its relative path.
+
+    Args:
+        found: every track with its entries.
+        attacked: what cheats gain on each; a track that none were set on ranks nothing.
+    """
+    generated, withheld = {}, {}
     for name, (track, listed) in found.items():
-        render = STUDIES[track.study] if track.study else board.page
-        generated[f"{name}/README.md"] = render(name, track, listed)
+        if track.study:
+            generated[f"{name}/README.md"] = STUDIES[track.study](name, track, listed)
+        else:
+            attack = attacked[name]
+            withheld[name] = attack.withheld if attack else "no cheat was set on it yet (exposurebench attack)"
+            page = board.page(name, track, listed, withheld[name])
+            generated[f"{name}/README.md"] = f"{page}\n{attacks.section(attack)}" if attack else page
         generated[f"{name}/table.csv"] = board.table(listed)
-    generated["README.md"] = board.index(found)
+    generated["README.md"] = board.index(found, withheld)
     return generated
+
+
+def attacked(names: Iterable[str], root: str | Path) -> dict[str, Attacks | None]:
+    """What cheats gain on each track.
+
+    Raises:
+        InputError: the files of one are damaged.
+    """
+    return {name: defence.read(name, root) for name in names}
 
 
 def _existing(root: str | Path) -> Path:
@@ -181,8 +201,8 @@ def build(root: str | Path) -> list[Path]:
     Raises:
         InputError: there is no such folder, or an entry is damaged.
     """
-    written = []
-    for name, text in pages(boards(_existing(root))).items():
+    written, found = [], boards(_existing(root))
+    for name, text in pages(found, attacked(found, root)).items():
         write_text(Path(root) / name, text)
         written.append(Path(root) / name)
     return written
@@ -197,6 +217,7 @@ def check(root: str | Path) -> Iterator[str]:
     root = _existing(root)
     try:
         found = boards(root)
+        attacks_found = attacked(found, root)
     except (InputError, OSError) as error:
         yield f"an entry cannot be read: {error}"
         return
@@ -217,7 +238,9 @@ def check(root: str | Path) -> Iterator[str]:
                 yield f"{where}.json says something else about the pairs that were right than its table"
             if any(_stated(facts) != measures.protocol(m) for m, facts in entry.document["protocols"].items()):
                 yield f"{where}.json was measured by another protocol than this program's"
-    for page, text in pages(found).items():
+        if attack := attacks_found[name]:
+            yield from defence.problems(name, track, attack, root)
+    for page, text in pages(found, attacks_found).items():
         path = root / page
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             yield f"{page} is not what its entries give: run exposurebench leaderboard build"

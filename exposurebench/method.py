@@ -56,7 +56,7 @@ class Method:
     @property
     def is_network(self) -> bool:
         """Whether it is a network, of whose output nothing is known."""
-        return self.facts.get("kind") not in ("baseline", "predictions")
+        return self.facts.get("kind") not in ("baseline", "predictions", "attack")
 
 
 class TrainingTargets:

@@ -166,3 +166,26 @@ class Evidence:
     transfer: Transfer | None = None
     training_targets: Iterable[NDArray[np.float32]] | None = None
     frames: tuple[ExposedFrame, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Spoils:
+    """What a cheat may look at, and of all that only what its NEEDS declare.
+
+    Attributes:
+        input: ``(H, W, 3)`` float32, display-encoded, [0, 1].
+        gives: what its answer has to be: ``srgb`` in [0, 1], or ``linear`` light at or above 0.
+        transfer: how display values and light relate: everybody knows a track's recipe.
+        target: the answer itself, in that encoding.
+        others: ``(N, S, S, 3)`` what other photographs should have been, in that encoding, shrunk to squares.
+        clues: ``(K,)`` what a pair's files say besides their pixels, as numbers: names, embedded text, order, times.
+        known: clues ``(N, K)`` and exposures ``(N,)`` of the pairs of other photographs.
+    """
+
+    input: NDArray[np.float32]
+    gives: Encoding = "srgb"
+    transfer: Transfer = "gamma22"
+    target: NDArray[np.float32] | None = None
+    others: NDArray[np.float32] | None = None
+    clues: NDArray[np.float64] | None = None
+    known: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None

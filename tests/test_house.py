@@ -53,13 +53,15 @@ ROOMS: dict[str, tuple[int, str]] = {
             "compare_runs",
             "explain_gap",
             "leaderboard",
+            "attack",
+            "defence",
             "track",
             "report",
         ),
         (4, ""),
     ),
     **dict.fromkeys(("dataset", "store", "plan", "shards", "export", "engine", "splits"), (3, "numpy")),
-    **dict.fromkeys(("augmentation", "baselines"), (3, "numpy")),
+    **dict.fromkeys(("augmentation", "baselines", "attacks"), (3, "numpy")),
     **dict.fromkeys(("checkpoint", "optimisation", "run", "opening", "foreign"), (3, "torch")),
     "onnx_file": (1, "neither"),
     "isolation": (1, "neither"),
@@ -96,7 +98,7 @@ PIXELS = {"cv2", "rawpy", "OpenEXR", "exposurebench.images"}
 FORBIDDEN = {"numpy": TORCH, "torch": PIXELS, "neither": TORCH | PIXELS, "": set()}
 HEAVY = ("torch", "torchvision", "pandas", "cv2", "numpy", "matplotlib", "PIL")
 VAGUE = {"utils", "helpers", "common", "base"}
-KINDS: tuple[catalog.Kind, ...] = ("sources", "pairing", "baselines", "models", "metrics")
+KINDS: tuple[catalog.Kind, ...] = ("sources", "pairing", "baselines", "models", "metrics", "attacks")
 
 
 # ---------------------------------------------------------------------------------------------- imports

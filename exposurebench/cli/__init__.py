@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": "compare",
     "compare-runs": "compare_runs",
     "explain-gap": "explain_gap",
+    "attack": "attack",
     "leaderboard": "leaderboard",
     "sources": "catalog",
     "baselines": "catalog",

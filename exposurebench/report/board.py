@@ -103,11 +103,11 @@ def remarks(results: Sequence[Result]) -> list[str]:
     return said
 
 
-def page(name: str, track: Track, found: Sequence[Entry]) -> str:
-    """A track's page."""
+def page(name: str, track: Track, found: Sequence[Entry], withheld: str = "") -> str:
+    """A track's page; why it gives no places, where it does not, stands on it."""
     results = [entry.result for entry in found]
     metrics = shown(results)
-    places = {metric: ranks(results, metric) for metric in metrics}
+    places = {metric: {} if withheld else ranks(results, metric) for metric in metrics}
     head = ["method", "grade", *(COLUMNS[metric] for metric in metrics), "needs"]
     lines = []
     for entry in found:
@@ -142,6 +142,7 @@ def page(name: str, track: Track, found: Sequence[Entry]) -> str:
             "",
             *(f"- {escape_markdown(remark)}" for remark in remarks(results)),
             *(f"- {line}" for line in _floors(results)),
+            *([f"- No places are given: {escape_markdown(withheld)}."] if withheld else []),
             "",
             "## Methods",
             "",
@@ -197,17 +198,19 @@ def table(found: Sequence[Entry]) -> str:
     return buffer.getvalue()
 
 
-def index(boards: Mapping[str, tuple[Track, list[Entry]]]) -> str:
-    """The index of every track."""
+def index(boards: Mapping[str, tuple[Track, list[Entry]]], withheld: Mapping[str, str] | None = None) -> str:
+    """The index of every track; those that give no places for a reason of their own are no rankings."""
     lines = []
     for name, (track, found) in boards.items():
         number = photographs(found[0].result)
         kind = (
             "a published table, measured again"
             if track.study
-            else "ranked"
-            if number >= tables.RANKED_FROM
             else "a smoke test, not ranked"
+            if number < tables.RANKED_FROM
+            else "not ranked: cheats are not kept down"
+            if (withheld or {}).get(name)
+            else "ranked"
         )
         newest = escape_markdown(max(str(entry.document["date"]) for entry in found))
         lines.append([f"[{name}]({name}/README.md)", track.title, str(number), str(len(found)), kind, newest])
