@@ -257,7 +257,7 @@ def _agreement(fixed: Plane, moving: Plane, warp: Matrix, area: Area) -> tuple[f
         return 0.0, math.inf
     a = np.ascontiguousarray(fixed[area.top : area.bottom, area.left : area.right])
     b = warped(moving, warp @ shift(area.left, area.top), a.shape[::-1], cv2.INTER_LINEAR)
-    (mean_a, spread_a), (mean_b, spread_b) = (map(float, np.ravel(cv2.meanStdDev(p))) for p in (a, b))
+    (mean_a, spread_a), (mean_b, spread_b) = _mean_and_spread(a), _mean_and_spread(b)
     if min(spread_a, spread_b) < 1e-6:
         return 0.0, math.inf
     return (float((a * b).mean(dtype=np.float64)) - mean_a * mean_b) / (spread_a * spread_b), _residual(a, b)
@@ -275,7 +275,12 @@ def _residual(a: Plane, b: Plane) -> float:
     for top in rows:
         for left in columns:
             tiles = [plane[top : top + side, left : left + side] for plane in (a, b)]
-            if min(float(tile.std()) for tile in tiles) > _TEXTURE:
+            if min(_mean_and_spread(tile)[1] for tile in tiles) > _TEXTURE:
                 found, _ = cv2.phaseCorrelate(tiles[0], tiles[1], window)
                 shifts.append(math.hypot(*found))
     return float(np.median(shifts)) if shifts else math.inf
+
+
+def _mean_and_spread(plane: Plane) -> tuple[float, float]:
+    mean, spread = cv2.meanStdDev(plane)
+    return float(mean[0, 0]), float(spread[0, 0])

@@ -84,10 +84,9 @@ def find_warp(fixed: Levels, moving: Levels, start: Matrix, motion: Motion) -> F
         warp = _maximised(*planes, _scaled(warp, 2), motion, 20, 1e-5)
     if len(levels) > 1:
         warp = _scaled(warp, 2)
-    full = [np.full(image.shape[:2], 255, np.uint8) for image in (fixed, moving)]
     seen = (
-        warped(full[1], warp, fixed.shape[1::-1], cv2.INTER_NEAREST, cv2.BORDER_CONSTANT),
-        warped(full[0], np.linalg.inv(warp), moving.shape[1::-1], cv2.INTER_NEAREST, cv2.BORDER_CONSTANT),
+        _quadrangle(moved(corners(moving.shape), np.linalg.inv(warp)), fixed.shape),
+        _quadrangle(moved(corners(fixed.shape), warp), moving.shape),
     )
     planes = ranks(fixed, moving, seen)
     # The blur makes up what lies beyond the edge, and the edge would stick to the edge: it is cut off both.
@@ -111,8 +110,7 @@ def ranks(
         seen: where each image's pixels count (not 0) for its histogram.
     """
     planes = np.zeros(fixed.shape[:2], np.float32), np.zeros(moving.shape[:2], np.float32)
-    for channel in range(3):
-        sides = [cv2.extractChannel(image, channel) for image in (fixed, moving)]
+    for sides in zip(cv2.split(fixed), cv2.split(moving), strict=True):
         shares = [
             cv2.calcHist([side], [0], mask, [256], [0, 256]).ravel() for side, mask in zip(sides, seen, strict=True)
         ]
@@ -125,11 +123,10 @@ def ranks(
     return planes
 
 
-def warped(
-    values: NDArray[Any], warp: Matrix, size: tuple[int, ...], way: int, border: int = cv2.BORDER_REPLICATE
-) -> NDArray[Any]:
+def warped(values: NDArray[Any], warp: Matrix, size: tuple[int, ...], way: int) -> NDArray[Any]:
     """What the warp finds in ``values`` for each pixel of an image of ``size`` (width, height)."""
-    return cv2.warpPerspective(values, warp, size, flags=way | cv2.WARP_INVERSE_MAP, borderMode=border)
+    flags = way | cv2.WARP_INVERSE_MAP
+    return cv2.warpPerspective(values, warp, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def shift(x: float, y: float) -> Matrix:
@@ -215,8 +212,7 @@ def _block_sums(fixed: Plane, moving: Plane, slopes: list[Plane], warp: Matrix, 
         cv2.error: no block lies inside the moving image, or either image is flat.
     """
     inner = corners(moving.shape) + _NEAR_PX * np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
-    inside = np.zeros(fixed.shape, np.uint8)
-    cv2.fillConvexPoly(inside, moved(inner, np.linalg.inv(warp)).round().astype(np.int32), 255)
+    inside = _quadrangle(moved(inner, np.linalg.inv(warp)), fixed.shape)
     counted = _sums(inside) == 255 * _BLOCK_PX**2
     laid = warped(moving, warp, fixed.shape[::-1], cv2.INTER_CUBIC)
     spreads = [cv2.norm(plane, cv2.NORM_L2, inside) for plane in (fixed, laid)]
@@ -234,6 +230,13 @@ def _block_sums(fixed: Plane, moving: Plane, slopes: list[Plane], warp: Matrix, 
     weight = counted / (variance + _LEAST * np.median(variance[counted]) + 1e-12)
     texture = np.stack([xx, xy, xy, yy], 1).reshape(-1, 2, 2)
     return np.stack(scores, 1) * weight[:, None], texture * weight[:, None, None]
+
+
+def _quadrangle(ends: Matrix, shape: tuple[int, ...]) -> Levels:
+    """A mask of that shape, 255 from corner to corner and 0 outside."""
+    mask = np.zeros(shape[:2], np.uint8)
+    cv2.fillConvexPoly(mask, ends.round().astype(np.int32), 255)
+    return mask
 
 
 def _slopes(plane: Plane) -> list[Plane]:
