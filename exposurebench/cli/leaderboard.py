@@ -19,13 +19,35 @@ def leaderboard() -> None:
 @leaderboard.command()
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option("--track", required=True, help="The track's name; see recipes/tracks.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The checkpoint that was scored, at most 8 MB, to lie beside the entry.",
+)
+@click.option(
+    "--published", multiple=True, metavar="METRIC=VALUE", help="A published value, to stand beside the measured one."
+)
+@click.option("--source", default="", help="Where it was published, and on what data.")
 @root
 @options.as_json
-def add(result: Path, track: str, root: Path, as_json: bool) -> None:
-    """Write RESULT, the folder that eval made, as an entry of a track."""
-    from exposurebench.leaderboard import add as write
+def add(
+    result: Path,
+    track: str,
+    weights: Path | None,
+    published: tuple[str, ...],
+    source: str,
+    root: Path,
+    as_json: bool,
+) -> None:
+    """Write RESULT, the folder that eval made, as an entry of a track.
 
-    entry = write(result, track, root)
+    Steps, seed, size and cost come from the result, which has them from the checkpoint.
+    """
+    from exposurebench.leaderboard import add as write
+    from exposurebench.recipe import parse_settings
+
+    reported = parse_settings(published, "--published", "METRIC=VALUE")
+    entry = write(result, track, root, weights=weights, reported=reported, source=source)
     if as_json:
         options.emit({"entry": str(entry)})
     else:
