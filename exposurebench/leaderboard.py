@@ -208,11 +208,15 @@ def pages(found: Mapping[str, tuple[Track, list[Entry]]], claims: Sequence[Claim
     return generated
 
 
-def _existing(root: str | Path) -> Path:
-    """The leaderboards' folder: a wrong name is no empty board."""
+def everything(root: str | Path) -> tuple[dict[str, tuple[Track, list[Entry]]], list[Claims]]:
+    """Every board and every claim below the leaderboards' folder.
+
+    Raises:
+        InputError: there is no such folder (a wrong name is no empty board), or an entry or a claim is damaged.
+    """
     if not Path(root).is_dir():
         raise InputError(f"no folder {str(root)!r}: give the leaderboards' folder with --root, or add an entry first")
-    return Path(root)
+    return boards(root), read_claims(root)
 
 
 def build(root: str | Path) -> list[Path]:
@@ -222,7 +226,7 @@ def build(root: str | Path) -> list[Path]:
         InputError: there is no such folder, or an entry or a claim is damaged.
     """
     written = []
-    for name, text in pages(boards(_existing(root)), read_claims(root)).items():
+    for name, text in pages(*everything(root)).items():
         write_text(Path(root) / name, text)
         written.append(Path(root) / name)
     return written
@@ -234,9 +238,10 @@ def check(root: str | Path) -> Iterator[str]:
     Raises:
         InputError: there is no such folder.
     """
-    root = _existing(root)
+    if not (root := Path(root)).is_dir():
+        everything(root)
     try:
-        found, claims = boards(root), read_claims(root)
+        found, claims = everything(root)
     except (InputError, OSError) as error:
         yield f"an entry cannot be read: {error}"
         return

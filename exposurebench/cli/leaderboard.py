@@ -69,13 +69,26 @@ def build(root: Path, as_json: bool) -> None:
 
 
 @leaderboard.command()
+@click.option(
+    "--rerun",
+    multiple=True,
+    metavar="TRACK",
+    help="Also build this track's data and run its rows again (samples and computed scenes alone); may be given several times.",
+)
 @root
 @options.as_json
-def check(root: Path, as_json: bool) -> int:
+def check(rerun: tuple[str, ...], root: Path, as_json: bool) -> int:
     """Derive everything from the per-image tables again and say what differs."""
+    import tempfile
+
     from exposurebench.leaderboard import check as derive
 
     problems = list(derive(root))
+    if rerun:
+        from exposurebench.reproduce import reproduce
+
+        with tempfile.TemporaryDirectory() as scratch:
+            problems += reproduce(rerun, root, scratch, on_note=lambda line: click.echo(line, err=True))
     if as_json:
         options.emit({"problems": problems})
     else:
@@ -83,3 +96,19 @@ def check(root: Path, as_json: bool) -> int:
             click.echo(problem, err=True)
         click.echo(f"{root}: {f'{len(problems)} problems' if problems else 'everything follows from its entries'}")
     return 1 if problems else 0
+
+
+@leaderboard.command()
+@options.folder("--out", required=True, help="The site's folder, which any web server can serve.")
+@options.folder("--datasets", help="A folder of data sets: pictures of those that may be shown come on the pages.")
+@root
+@options.as_json
+def site(out: Path, datasets: Path | None, root: Path, as_json: bool) -> None:
+    """Write every board as pages for a browser: sortable tables, Pareto fronts, a page for every entry."""
+    from exposurebench.report.site import write_site
+
+    written = write_site(root, out, datasets=datasets)
+    if as_json:
+        options.emit({"written": [str(path) for path in written]})
+    else:
+        click.echo(f"{out / 'index.html'}: {len(written)} files")
