@@ -126,10 +126,9 @@ def remarks(results: Sequence[Result]) -> list[str]:
     number = min((photographs(result) for result in results), default=0)
     if number < tables.RANKED_FROM:
         said.append(f"{number} photographs: a smoke test, not a ranking (ranks start at {tables.RANKED_FROM}).")
-    said.append(
-        "[low to high]: 95 % interval over photographs; that of a similarity is freed of the bias of small sets and can "
-        "lie above the value."
-    )
+    similar = any(metric.startswith("histogram_similarity") for metric in shown(results))
+    bias = "; that of a similarity is freed of the bias of small sets and can lie above the value"
+    said.append(f"[low to high]: 95 % interval over photographs{bias if similar else ''}.")
     return said
 
 
@@ -184,6 +183,10 @@ def page(name: str, track: Track, found: Sequence[Entry], published: Sequence[st
             ),
             "",
             *_seeds(found),
+            "## Attacks",
+            "",
+            "None was run on this track yet.",
+            "",
             *_beside(found),
             *_published(published),
             "## Protocol",
@@ -382,7 +385,10 @@ def kind_of(track: Track, found: Sequence[Entry]) -> str:
     """Whether a board ranks."""
     if track.study:
         return "a published table, measured again"
-    return "ranked" if photographs(found[0].result) >= tables.RANKED_FROM else "a smoke test, not ranked"
+    if photographs(found[0].result) < tables.RANKED_FROM:
+        return "a smoke test, not ranked"
+    competitors = sum(not entry.document["method"]["oracle"] for entry in found)
+    return "ranked" if competitors > 1 else "one method, nothing to rank"
 
 
 def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -82,10 +82,14 @@ def scatter(points: Sequence[Point], best: Sequence[int], cost: str, worth: str)
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
-    """The ends of an axis, a little beyond the values."""
+    """The ends of an axis, a little beyond the values; of what is never negative it begins at 0 at the least.
+
+    >>> _ends([0.0, 10.0]), _ends([3.0])
+    ((0.0, 10.5), (2.85, 3.15))
+    """
     low, high = min(values), max(values)
     room = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
-    return low - room, high + room
+    return (max(0.0, low - room) if low >= 0 else low - room), high + room
 
 
 def _names(placed: Sequence[tuple[str, float, float]]) -> list[str]:
