@@ -176,11 +176,7 @@ def page(name: str, track: Track, found: Sequence[Entry], published: Sequence[st
             "",
             "## Methods",
             "",
-            *(
-                f"- **{escape_markdown(label(e.result))}**: {escape_markdown(e.document['method']['title'])}. "
-                f"{escape_markdown(e.document['method']['reference'])}{facts_line(e.document)}"
-                for e in found
-            ),
+            *(f"- **{escape_markdown(label(e.result))}**: {_described(e.document)}" for e in found),
             "",
             *_seeds(found),
             "## Attacks",
@@ -207,6 +203,12 @@ def grades(found: Sequence[Entry]) -> dict[str, str]:
     return {grade: GRADES[grade] for grade in GRADES if any(entry.document["grade"] == grade for entry in found)}
 
 
+def _described(document: Mapping[str, Any]) -> str:
+    """A method in a line: what it is, where it comes from, what is known of it."""
+    told = (document["method"]["title"] + ".", document["method"]["reference"])
+    return " ".join(part for part in (*map(escape_markdown, told), facts_line(document)) if part)
+
+
 def facts_line(document: Mapping[str, Any]) -> str:
     """What an entry says of its network: size, training, machine, weights; nothing of a baseline."""
     if document["method"]["kind"] == "baseline":
@@ -221,7 +223,7 @@ def facts_line(document: Mapping[str, Any]) -> str:
     said += [f"measured on {document['hardware']}"]
     words = escape_markdown("; ".join(said))
     weights = document.get("weights")
-    return f" ({words}; [weights]({weights['file']}))" if weights else f" ({words})"
+    return f"({words}; [weights]({weights['file']}))" if weights else f"({words})"
 
 
 def seed_groups(found: Sequence[Entry]) -> list[list[Entry]]:
@@ -355,7 +357,7 @@ def index(boards: Mapping[str, tuple[Track, Sequence[Entry]]], claims: Sequence[
         number = photographs(found[0].result)
         newest = escape_markdown(max(str(entry.document["date"]) for entry in found))
         lines.append([link, track.title, str(number), str(len(found)), kind_of(track, found), newest])
-    trained = sum(e.document["method"]["kind"] != "baseline" for _, found in boards.values() for e in found)
+    others = sum(e.document["method"]["kind"] != "baseline" for _, found in boards.values() for e in found)
     return "\n".join(
         [
             GENERATED,
@@ -365,8 +367,8 @@ def index(boards: Mapping[str, tuple[Track, Sequence[Entry]]], claims: Sequence[
             "document and the per-image table that all its numbers follow from. `exposurebench leaderboard check` derives",
             "everything again and fails when a digit differs.",
             "",
-            f"**How small this still is**: {sum(len(found) for _, found in boards.values())} entries, {trained} of them of "
-            f"trained networks; {len(waiting_lines)} tracks wait for somebody who has their data.",
+            f"**How small this still is**: {sum(len(found) for _, found in boards.values())} entries, all but {others} of them "
+            f"baselines; {len(waiting_lines)} tracks wait for somebody who has their data.",
             "",
             markdown_table(["track", "what", "photographs or scenes", "entries", "kind", "newest"], lines),
             "",

@@ -42,7 +42,8 @@ def scatter(points: Sequence[Point], best: Sequence[int], cost: str, worth: str)
     >>> scatter([("a", 1, 2, False), ("b", 3, 4, True)], [0], "x", "y").count("<circle")
     1
     """
-    (x_low, x_high), (y_low, y_high) = (_ends([point[axis] for point in points]) for axis in (1, 2))
+    x_low, x_high = _ends([x for _, x, _, _ in points])
+    y_low, y_high = _ends([y for _, _, y, _ in points])
 
     def place(x: float, y: float) -> tuple[float, float]:
         across, up = (x - x_low) / (x_high - x_low), (y - y_low) / (y_high - y_low)

@@ -104,7 +104,7 @@ def _index(found: Mapping[str, tuple[Track, Sequence[Entry]]]) -> list[dict[str,
             "title": track.title,
             "photographs": board.photographs(listed[0].result) if listed else "",
             "entries": len(listed),
-            "trained": sum(e.document["method"]["kind"] != "baseline" for e in listed),
+            "others": sum(e.document["method"]["kind"] != "baseline" for e in listed),
             "kind": board.kind_of(track, listed) if listed else "not pinned yet",
         }
         for name, (track, listed) in found.items()
