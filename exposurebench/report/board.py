@@ -87,6 +87,16 @@ def ranks(results: Sequence[Result], metric: str) -> dict[str, int]:
     return {name: 1 + sum(other > value for other in values.values()) for name, value in values.items()}
 
 
+def places(results: Sequence[Result]) -> dict[str, dict[str, int]]:
+    """The places by every column that is shown; none where there is nobody to compare with.
+
+    >>> places([])
+    {}
+    """
+    found = {metric: ranks(results, metric) for metric in shown(results)}
+    return {metric: by_name if len(by_name) > 1 else {} for metric, by_name in found.items()}
+
+
 def goodness(row: Mapping[str, Any]) -> float:
     """A value as a number of which more is better.
 
@@ -136,13 +146,13 @@ def page(name: str, track: Track, found: Sequence[Entry], published: Sequence[st
     """A track's page; ``published`` are lines that lead to what others claim of such data."""
     results = [entry.result for entry in found]
     metrics = shown(results)
-    places = {metric: ranks(results, metric) for metric in metrics}
+    ranked = places(results)
     head = ["method", "grade", *(COLUMNS[metric] for metric in metrics), "needs"]
     lines = []
     for entry in found:
         rows = rows_of(entry.result)
         cells = [
-            cell(rows.get(m)) + (f" ({places[m][entry.result.name]})" if entry.result.name in places[m] else "")
+            cell(rows.get(m)) + (f" ({ranked[m][entry.result.name]})" if entry.result.name in ranked[m] else "")
             for m in metrics
         ]
         needs = ", ".join(entry.document["method"]["needs"])
@@ -161,10 +171,10 @@ def page(name: str, track: Track, found: Sequence[Entry], published: Sequence[st
             f"{escape_markdown(max(str(entry.document['date']) for entry in found))}.",
             *(
                 [
-                    f"A number in parentheses is the place among the {len(places[metrics[0]])} methods that are no oracles; "
+                    f"A number in parentheses is the place among the {len(ranked[metrics[0]])} methods that are no oracles; "
                     "no single metric orders a board."
                 ]
-                if len(places[metrics[0]]) > 1
+                if ranked[metrics[0]]
                 else []
             ),
             "",
@@ -172,7 +182,7 @@ def page(name: str, track: Track, found: Sequence[Entry], published: Sequence[st
             "",
             *(f"- {grade}: {meaning}." for grade, meaning in grades(found).items()),
             *(f"- {escape_markdown(remark)}" for remark in remarks(results)),
-            *(f"- {line}" for line in _floors(results)),
+            *(f"- {line}" for line in [*_floors(results), *_harm(found)]),
             "",
             "## Methods",
             "",
@@ -312,6 +322,19 @@ def waiting(name: str, track: Track, published: Sequence[str] = ()) -> str:
     )
 
 
+def _harm(found: Sequence[Entry]) -> list[str]:
+    """What the methods did to pairs whose input was right already, by the first column."""
+    metric = next(iter(shown([entry.result for entry in found])), "")
+    told = [e for e in found if e.document["already_right"]["pairs"] and metric in e.document["already_right"]]
+    if not told:
+        return []
+    values = ", ".join(f"{escape_markdown(label(e.result))} {e.document['already_right'][metric]:.2f}" for e in told)
+    pairs = told[0].document["already_right"]["pairs"]
+    return [
+        f"{pairs} pairs were right already and are in no value; {COLUMNS[metric]} of what was made of them: {values}."
+    ]
+
+
 def _floors(results: Sequence[Result]) -> list[str]:
     """The noise floors of the similarities, over the methods."""
     said = []
@@ -367,8 +390,8 @@ def index(boards: Mapping[str, tuple[Track, Sequence[Entry]]], claims: Sequence[
             "document and the per-image table that all its numbers follow from. `exposurebench leaderboard check` derives",
             "everything again and fails when a digit differs.",
             "",
-            f"**How small this still is**: {sum(len(found) for _, found in boards.values())} entries, all but {others} of them "
-            f"baselines; {len(waiting_lines)} tracks wait for somebody who has their data.",
+            f"**How small this still is**: {sum(len(found) for _, found in boards.values())} entries, all "
+            f"{f'but {others} ' if others else ''}of them baselines; {len(waiting_lines)} tracks wait for somebody who has their data.",
             "",
             markdown_table(["track", "what", "photographs or scenes", "entries", "kind", "newest"], lines),
             "",

@@ -117,7 +117,7 @@ def _board(name: str, track: Track, listed: Sequence[Entry]) -> dict[str, Any]:
         return {"lines": [], "columns": [], "remarks": [], "plots": [], "grades": {}, "size": ""}
     results = [entry.result for entry in listed]
     metrics = board.shown(results)
-    places = {metric: board.ranks(results, metric) for metric in metrics}
+    places = board.places(results)
     lines = []
     for entry in listed:
         rows = board.rows_of(entry.result)
