@@ -290,10 +290,14 @@ def _published(lines: Sequence[str]) -> list[str]:
     return ["## Published on such data", "", "Claimed elsewhere, not comparable:", "", *lines, ""] if lines else []
 
 
+def source_of(track: Track) -> Mapping[str, Any]:
+    """The facts of the source that a track's data come from."""
+    return catalog.facts("sources")[dataset_recipe(read_recipe(track.dataset, "datasets")).source]
+
+
 def waiting(name: str, track: Track, published: Sequence[str] = ()) -> str:
     """The page of a track whose data nobody here had: what to get, and what will be measured."""
-    recipe = dataset_recipe(read_recipe(track.dataset, "datasets"))
-    source = catalog.facts("sources")[recipe.source]
+    source = source_of(track)
     return "\n".join(
         [
             GENERATED,

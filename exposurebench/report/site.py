@@ -69,6 +69,7 @@ def write_site(root: str | Path, out: str | Path, *, datasets: str | Path | None
         ]
         shown = _pictures(name, at_hand.get(track.pixels), track.split, pictures)
         about = {"name": name, "track": track, "about": marked_up(track.about), "published": published}
+        about["source"] = board.source_of(track)
         files[f"{name}.html"] = _page("board", track.title, "", **about, **_board(name, track, listed), pictures=shown)
         for entry in listed:
             title = f"{board.label(entry.result)} on {name}"
