@@ -287,12 +287,23 @@ def _network(path: Path, checkpoint: Checkpoint, device: torch.device, kind: str
         "parameters": sum(p.numel() for p in network.parameters()),
         "checkpoint_sha256": checkpoint.sha256,
         "trained_on": dict(checkpoint.dataset),
+        **training_facts(checkpoint.recipe),
         **({"noisy": True} if noisy else {}),
     }
     takes, gives = entry.fact("TAKES"), entry.fact("GIVES")
     accelerated = device.type != "cpu"
     lanes = 1 if accelerated or whole else None
     return Method(_named(path), run, facts, gives, takes, several if accelerated else None, lanes)
+
+
+def training_facts(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What a table says of a training: its steps, its seed, and what was not as in the paper.
+
+    >>> training_facts({"steps_done": 500, "seed": 1, "batch": 4})
+    {'steps': 500, 'seed': 1}
+    """
+    names = {"steps": "steps_done", "seed": "seed", "note": "note"}
+    return {name: recipe[key] for name, key in names.items() if key in recipe}
 
 
 def _onnx(file: ModelFile, told: Told, device: torch.device, timeout_s: float) -> Method:

@@ -23,21 +23,26 @@ class Track:
         title: one line.
         about: a paragraph for the page.
         dataset: the recipe under ``recipes/datasets/`` that builds it.
-        pixels: the fingerprint of its decoded pixels.
-        pairs: the fingerprint of its pairs' names, and of which were right already; see :func:`pairs_of`.
         split: the pairs that are scored.
         metrics: what is measured, with the version of each.
+        pixels: the fingerprint of its decoded pixels; empty as long as nobody here had the data.
+        pairs: the fingerprint of its pairs' names, and of which were right already; see :func:`pairs_of`.
         study: a page of its own instead of a board.
     """
 
     title: str
     about: str
     dataset: str
-    pixels: str
-    pairs: str
     split: str
     metrics: Mapping[str, int]
+    pixels: str = ""
+    pairs: str = ""
     study: str = ""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether its data are known to the pixel; it has no entries before."""
+        return bool(self.pixels and self.pairs)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,9 @@ ROOMS: dict[str, tuple[int, str]] = {
             "leaderboard",
             "attack",
             "defence",
+            "entry",
+            "claims",
+            "reproduce",
             "track",
             "report",
         ),
@@ -537,6 +540,36 @@ def test_workflows_read_only_and_pinned() -> None:
         assert "write" not in text
         for use in re.findall(r"uses: (.+)", text):
             assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", use), use
+
+
+def test_workflows_are_yaml_whose_jobs_do_something() -> None:
+    import yaml
+
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        document = yaml.safe_load(path.read_text("utf-8"))
+        # YAML 1.1 reads the key `on` as true.
+        assert set(document) >= {"name", True, "permissions", "jobs"}
+        assert document["permissions"] == {"contents": "read"}
+        for job in document["jobs"].values():
+            assert job["timeout-minutes"] <= 60
+            assert all("run" in step or "uses" in step for step in job["steps"])
+            checkouts = [step["with"] for step in job["steps"] if "actions/checkout@" in step.get("uses", "")]
+            assert checkouts and all(with_["persist-credentials"] is False for with_ in checkouts)
+
+
+def test_the_boards_of_a_proposal_are_shown_by_the_base_branchs_program() -> None:
+    import yaml
+
+    path = ROOT / ".github" / "workflows" / "leaderboards.yml"
+    (job,) = yaml.safe_load(path.read_text("utf-8"))["jobs"].values()
+    base, proposal = (step["with"] for step in job["steps"] if "actions/checkout@" in step.get("uses", ""))
+    assert base["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert "ref" not in proposal and proposal["sparse-checkout"] == "leaderboards"
+    scripts = "\n".join(step["run"] for step in job["steps"] if "run" in step)
+    assert "pip install -q ./base" in scripts
+    assert "secrets" not in path.read_text("utf-8").replace("There are no secrets", "")
+    assert "--rerun" not in scripts, "nothing that was submitted is run"
+    assert "${{" not in scripts, "nothing from outside is pasted into a shell"
 
 
 # -------------------------------------------------------------------------------------------- --help

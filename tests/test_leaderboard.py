@@ -1,11 +1,14 @@
+import contextlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from exposurebench import leaderboard, tables
+from exposurebench import catalog, leaderboard, tables
 from exposurebench.dataset import load_dataset
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.evaluate import evaluate
@@ -14,7 +17,9 @@ from exposurebench.make_dataset import make_dataset
 from exposurebench.quickstart import build_samples
 from exposurebench.recipe import dataset_recipe, read_recipe
 from exposurebench.result import Result, write_result
-from exposurebench.track import track_named
+from exposurebench.track import track_named, tracks
+from exposurebench.train import train
+from exposurebench.training_recipe import training_recipe
 
 ROOT = Path(__file__).resolve().parent.parent / "leaderboards"
 
@@ -24,9 +29,29 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_samples(tmp_path_factory.mktemp("samples") / "set").folder
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest of the committed boards, a table of claims, and the pages of these."""
+    root = tmp_path_factory.mktemp("small") / "leaderboards"
+    shutil.copytree(ROOT / "samples", root / "samples")
+    (root / "claimed").mkdir()
+    shutil.copy(ROOT / "claimed" / "paper0.toml", root / "claimed")
+    leaderboard.build(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def small_checkpoint(tmp_path_factory: pytest.TempPathFactory, trainable: Path) -> Path:
+    """A checkpoint of two steps."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    recipe = training_recipe(read_recipe("small_cnn", "training") | {"steps": 2, "patch": 32, "batch": 2})
+    train(recipe, trainable, folder, device="cpu")
+    return folder / "model.pt"
+
+
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(ROOT, tmp_path / "leaderboards"))
+def copy(small: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small, tmp_path / "leaderboards"))
 
 
 def test_the_committed_pages_follow_from_their_entries() -> None:
@@ -39,32 +64,31 @@ def test_building_twice_gives_the_same_bytes(copy: Path) -> None:
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
 
 
-def test_the_tracks_hold_every_baseline_of_one_exposure() -> None:
-    from exposurebench import catalog
+def committed(track: str) -> dict[str, dict[str, Any]]:
+    """The documents of a track's entries, by the name of the method."""
+    documents = [json.loads(path.read_text()) for path in (ROOT / track / "entries").glob("*.json")]
+    return {document["name"]: document for document in documents}
 
+
+@pytest.mark.parametrize("track", [name for name, track in tracks().items() if track.pinned and not track.study])
+def test_a_track_holds_every_baseline_that_applies(track: str) -> None:
+    recipe = dataset_recipe(read_recipe(track_named(track).dataset, "datasets"))
+    gives = "linear" if recipe.pair == "relative_luminance" else "srgb"
+    there = {"input", "training_targets"} | ({"tau", "transfer"} if recipe.pair == "gamma_clip" else {"frames"})
+    there -= {"training_targets"} if track == "samples" else set()
     entries = {name: catalog.load("baselines", name) for name in catalog.names("baselines")}
-    wanted = {n for n, e in entries.items() if "frames" not in e.fact("NEEDS") and e.fact("GIVES") == "srgb"}
-    assert {entry.document["name"] for entry in leaderboard.entries("photos72", ROOT)} == wanted
-    assert {entry.document["name"] for entry in leaderboard.entries("samples", ROOT)} == wanted - {"histogram_match"}
+    wanted = {n for n, e in entries.items() if e.fact("GIVES") == gives and set(e.fact("NEEDS")) <= there}
+    assert wanted <= set(committed(track))
 
 
-@pytest.mark.parametrize("track", ["samples", "photos72"])
+@pytest.mark.parametrize("track", ["samples", "photos72", "photos72-random"])
 def test_no_histogram_gap_gives_the_threshold_away(track: str) -> None:
-    values = {e.document["name"]: e.document["values"]["psnr"]["value"] for e in leaderboard.entries(track, ROOT)}
+    values = {name: document["values"]["psnr"]["value"] for name, document in committed(track).items()}
     assert values["inverse_comb"] <= values["inverse_clip/blind"] + 1
 
 
 def test_the_samples_pixels_are_the_pinned_ones(dataset: Path) -> None:
     assert load_dataset(dataset).pixels == track_named("samples").pixels
-
-
-@pytest.mark.slow
-def test_evaluating_the_samples_again_gives_the_committed_values(dataset: Path) -> None:
-    for entry in leaderboard.entries("samples", ROOT):
-        again = evaluate(f"baseline:{entry.document['name']}", dataset)
-        for row in again.summary.to_dict("records"):
-            committed = entry.document["values"][row["metric"]]["value"]
-            assert row["value"] == pytest.approx(committed, abs=1e-6), (entry.document["name"], row["metric"])
 
 
 @pytest.mark.slow
@@ -191,8 +215,46 @@ def remove_csv(path: Path) -> None:
     path.with_suffix(".csv").unlink()
 
 
+def doctor(**changes: Any) -> Callable[[Path], None]:
+    """Changes an entry's document and mends the pages."""
+
+    def change(path: Path) -> None:
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}, indent=2))
+        with contextlib.suppress(InputError):
+            leaderboard.build(path.parents[2])
+
+    return change
+
+
+def doctor_claim(path: Path) -> None:
+    claim = path.parents[2] / "claimed" / "paper0.toml"
+    claim.write_text(claim.read_text().replace("88.44", "98.44"))
+
+
+def doctor_claimed_page(path: Path) -> None:
+    page = path.parents[2] / "claimed" / "README.md"
+    page.write_text(page.read_text().replace("88.44", "98.44"))
+
+
+def doctor_waiting_page(path: Path) -> None:
+    page = path.parents[2] / "msec" / "README.md"
+    page.write_text(page.read_text().replace("Not pinned yet", "Pinned"))
+
+
+def doctor_table(path: Path) -> None:
+    table = path.parents[1] / "table.csv"
+    table.write_text(table.read_text().replace("18.", "19.", 1))
+
+
+def leave_a_stray(path: Path) -> None:
+    path.with_name("better.csv").write_text("id,scene,split,unchanged\n")
+
+
+WEIGHTS = {"file": "weights/a.pt", "sha256": "0" * 64, "bytes": 3}
+
+
 @pytest.mark.parametrize(
-    "doctor",
+    "change",
     [
         doctor_json,
         doctor_csv,
@@ -205,13 +267,69 @@ def remove_csv(path: Path) -> None:
         doctor_by_dropping_rows,
         doctor_by_hiding_rows,
         doctor_oracle,
+        doctor_claim,
+        doctor_claimed_page,
+        doctor_waiting_page,
+        doctor_table,
+        leave_a_stray,
+        doctor(grade="scored"),
+        doctor(grade="checked"),
+        doctor(cost={"parameters": 3}),
+        doctor(training={"steps": 1000000}),
+        doctor(weights=WEIGHTS),
+        doctor(weights={**WEIGHTS, "file": "../../../secret.pt"}),
+        doctor(track="photos72"),
+        doctor(date="2026-13-01"),
+        doctor(surplus=1),
+        doctor(reported={"psnr": {"value": 40.0}}),
     ],
 )
-def test_a_doctored_digit_is_found(copy: Path, doctor) -> None:
-    doctor(copy / "samples" / "entries" / "identity.json")
+def test_a_doctored_digit_is_found(copy: Path, change: Callable[[Path], None]) -> None:
+    change(copy / "samples" / "entries" / "identity.json")
     problems = list(leaderboard.check(copy))
     assert problems
     assert all("samples" in problem or "README" in problem for problem in problems)
+
+
+def test_a_network_brings_its_training_its_cost_and_its_weights(
+    dataset: Path, tmp_path: Path, small_checkpoint: Path
+) -> None:
+    write_result(evaluate(str(small_checkpoint), dataset, name="mine"), tmp_path / "result")
+    added = leaderboard.add(tmp_path / "result", "samples", tmp_path / "boards", date="2026-01-01")
+    assert json.loads(added.read_text())["grade"] == "scored"
+    leaderboard.add(
+        tmp_path / "result", "samples", tmp_path / "boards", date="2026-01-01", weights=small_checkpoint,
+        reported={"psnr": 20.5}, source="a paper, table 1; other photographs",
+    )  # fmt: skip
+    document = json.loads(added.read_text())
+    assert (document["grade"], document["training"]["steps"], document["training"]["seed"]) == ("verified", 2, 0)
+    assert document["cost"]["parameters"] == document["method"]["parameters"]
+    assert (tmp_path / "boards" / "samples" / document["weights"]["file"]).read_bytes() == small_checkpoint.read_bytes()
+    leaderboard.build(tmp_path / "boards")
+    assert list(leaderboard.check(tmp_path / "boards")) == []
+    page = (tmp_path / "boards" / "samples" / "README.md").read_text()
+    for words in (
+        "2 steps; seed 0",
+        "[weights](weights/mine.pt)",
+        "## Published beside measured",
+        "| 20.5 | a paper, table 1",
+    ):
+        assert words in page
+    with (tmp_path / "boards" / "samples" / "weights" / "mine.pt").open("ab") as stream:
+        stream.write(b"0")
+    assert any("are missing or others" in problem for problem in leaderboard.check(tmp_path / "boards"))
+    for reported, source in (({"psnr": 20.5}, ""), ({}, "a paper"), ({"psnrr": 1.0}, "a paper"), ({"psnr": "a"}, "b")):
+        with pytest.raises(RecipeError, match=r"published|did you mean"):
+            leaderboard.add(tmp_path / "result", "samples", tmp_path / "boards", reported=reported, source=source)
+
+
+def test_a_track_that_waits_takes_no_entry_and_says_what_pins_it(dataset: Path, tmp_path: Path) -> None:
+    write_result(evaluate("baseline:identity", dataset, metrics=["psnr"]), tmp_path / "result")
+    with pytest.raises(
+        InputError, match=rf'not pinned yet.*pixels = "{load_dataset(dataset).pixels}" and pairs = "[0-9a-f]'
+    ):
+        leaderboard.add(tmp_path / "result", "msec", tmp_path / "boards")
+    assert not (tmp_path / "boards").exists()
 
 
 def test_a_lost_page_is_found(copy: Path) -> None:

@@ -40,6 +40,7 @@ from exposurebench.cli import options
     help="Seconds a picture may take.",
 )
 @click.option("--name", help="What the method is called in tables.")
+@click.option("--track", help="Measure what this track of the leaderboards pins, on its split.")
 @options.metrics
 @options.metric_settings
 @click.option(
@@ -70,6 +71,7 @@ def evaluate(
     batch: int,
     timeout: float,
     name: str | None,
+    track: str | None,
     metrics: tuple[str, ...],
     metric_settings: tuple[str, ...],
     regions: bool,
@@ -101,7 +103,13 @@ def evaluate(
     from exposurebench.report.page import write_page
     from exposurebench.report.summary import as_text
     from exposurebench.result import write_result
+    from exposurebench.track import track_named
 
+    if track:
+        if metrics or metric_settings or regions:
+            raise click.UsageError("--track says what is measured: leave out --metric, --metric-set and --regions")
+        pinned = track_named(track)
+        metrics, split = tuple(pinned.metrics), pinned.split
     if dataset is None:
         dataset = samples_dataset()
         click.echo(f"no --dataset given: scoring on the six embedded photographs ({dataset})", err=True)

@@ -23,8 +23,8 @@ PUBLISHED = {
 FILTERS = (("all photographs", 1.0), ("well exposed (at most 5 % clipped)", 0.05), ("well exposed, strict (1 %)", 0.01))
 
 
-def page(name: str, track: Track, found: Sequence[Entry]) -> str:
-    """The page of the study, from the per-image table of its one entry."""
+def page(name: str, track: Track, found: Sequence[Entry], published: Sequence[str] = ()) -> str:
+    """The page of the study, from the per-image table of its one entry; it has the published numbers in it."""
     entry = found[0]
     table = entry.result.per_image
     lines = [GENERATED, f"# {track.title}", "", track.about.strip(), ""]

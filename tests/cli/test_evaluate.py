@@ -12,6 +12,7 @@ import pytest
 
 from exposurebench import quickstart
 from exposurebench.recipe import read_recipe
+from exposurebench.track import track_named
 
 QUICK = ("--metric", "psnr", "--workers", 2)
 
@@ -64,6 +65,14 @@ def test_regions_and_parts(run: Callable[..., Any], trainable: Path, tmp_path: P
     assert told["by"] == "tau"
     assert {row["tau"] for row in told["parts"]} == {0.4, 0.7}
     assert (tmp_path / "r" / "by_tau.csv").is_file()
+
+
+def test_a_track_says_what_is_measured(run: Callable[..., Any], refused: Callable[..., str], samples: Path) -> None:
+    told = run("eval", "baseline:identity", "--dataset", samples, "--track", "samples", "--json").document
+    assert set(told["protocols"]) == set(track_named("samples").metrics)
+    words = ("eval", "baseline:identity", "--dataset", samples, "--track")
+    assert "leave out --metric" in refused(*words, "samples", "--metric", "psnr", code=2)
+    assert "did you mean 'samples'?" in refused(*words, "sample", code=2)
 
 
 def test_settings_of_a_metric(run: Callable[..., Any], samples: Path) -> None:

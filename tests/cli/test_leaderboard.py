@@ -11,6 +11,7 @@ import pytest
 
 from exposurebench.evaluate import evaluate
 from exposurebench.result import write_result
+from exposurebench.track import tracks
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 
@@ -23,8 +24,11 @@ def boards(tmp_path: Path) -> Path:
 
 
 def test_pages_are_built_from_the_entries_and_checked(run: Callable[..., Any], boards: Path) -> None:
-    assert run("leaderboard", "check", code=1).err.startswith("README.md is not what its entries give")
-    pages = [f"leaderboards/{name}" for name in ("samples/README.md", "samples/table.csv", "README.md")]
+    assert "\nREADME.md is not what its entries give" in run("leaderboard", "check", code=1).err
+    names = [name for name, track in tracks().items() if name == "samples" or not track.pinned]
+    files = {"samples": ["README.md", "table.csv"]}
+    pages = [f"leaderboards/{name}/{file}" for name in names for file in files.get(name, ["README.md"])]
+    pages.append("leaderboards/README.md")
     assert run("leaderboard", "build", "--json").document == {"written": pages}
     assert run("leaderboard", "build").out.splitlines() == pages
     assert (boards / "samples" / "README.md").read_bytes() == (COMMITTED / "samples" / "README.md").read_bytes()
@@ -69,3 +73,19 @@ def test_results_that_do_not_belong(refused: Callable[..., str], samples: Path, 
         "leaderboard", "add", "r", "--track", "samples", code=3
     )
     assert sorted(boards.rglob("*")) == before
+
+
+def test_the_site_is_written_and_a_track_run_again_is_told(
+    run: Callable[..., Any], refused: Callable[..., str], boards: Path, tmp_path: Path
+) -> None:
+    written = run("leaderboard", "site", "--out", "site", "--json").document["written"]
+    assert "site/samples/gamma.html" in written and "site/index.html" in written
+    assert all((tmp_path / name).is_file() for name in written)
+    assert run("leaderboard", "site", "--out", "site").out == f"site/index.html: {len(written)} files\n"
+    assert "photos72 has to be downloaded" in refused("leaderboard", "check", "--rerun", "photos72", code=3)
+
+
+def test_published_values_need_numbers_and_a_source(refused: Callable[..., str], boards: Path, samples: Path) -> None:
+    write_result(evaluate("baseline:identity", samples), Path("r"))
+    words = ("leaderboard", "add", "r", "--track", "samples", "--published")
+    assert "expected METRIC=VALUE" in refused(*words, "psnr", code=2)

@@ -24,7 +24,8 @@ def values(mean: float, count: int = 30) -> dict[str, list[float]]:
 
 
 def entry(result: Result, date: str = "2026-01-02") -> Entry:
-    return Entry(Path("a.json"), {**result.document, "grade": "scored", "date": date}, result)
+    facts = {"grade": "scored", "date": date, "reported": {}, "hardware": "cpu, 2 cores"}
+    return Entry(Path("a.json"), {**result.document, **facts}, result)
 
 
 def cells(line: str) -> list[str]:
@@ -132,15 +133,55 @@ def test_the_csv_holds_every_number_of_every_summary(made: Made) -> None:
 
 
 def test_the_index_says_which_boards_rank(made: Made) -> None:
-    few, many = ([entry(made("a", values(20, count)))] for count in (6, 30))
+    few, many = ([entry(made(name, values(20, count))) for name in "ab"] for count in (6, 30))
     track = track_named("samples")
     study = dataclasses.replace(track, study="paper0_table1")
-    lines = board.index({"one": (track, few), "two": (track, many), "three": (study, many)}).splitlines()
+    boards = {"one": (track, few), "two": (track, many), "three": (study, many), "four": (track, many[:1])}
+    lines = board.index(boards).splitlines()
     found = {cells(line)[0]: cells(line) for line in lines if line.startswith("| [")}
-    assert [row[2] for row in found.values()] == ["6", "30", "30"]
+    assert [row[2] for row in found.values()] == ["6", "30", "30", "30"]
     assert [row[4] for row in found.values()] == [
         "a smoke test, not ranked",
         "ranked",
         "a published table, measured again",
+        "one method, nothing to rank",
     ]
     assert "[two](two/README.md)" in found
+
+
+def test_less_is_better_where_it_is(made: Made) -> None:
+    results = [made(name, {"delta_e2000": [value] * 30}) for name, value in (("a", 2.0), ("b", 1.0))]
+    assert board.ranks(results, "delta_e2000") == {"b": 1, "a": 2}
+
+
+def test_trainings_that_differ_by_their_seed_have_a_mean_and_a_spread(made: Made) -> None:
+    def trained(name: str, mean: float, seed: int, steps: int = 500) -> Entry:
+        found = entry(made(name, values(mean)))
+        method = {
+            **found.document["method"],
+            "kind": "checkpoint",
+            "architecture": "small_cnn",
+            "settings": {"width": 8},
+        }
+        return dataclasses.replace(
+            found, document={**found.document, "method": method, "training": {"steps": steps, "seed": seed}}
+        )
+
+    found = [trained("a0", 30, 0), trained("a1", 32, 1), trained("b0", 20, 0, steps=9), entry(made("c", values(10)))]
+    assert [[e.result.name for e in group] for group in board.seed_groups(found)] == [["a0", "a1"]]
+    page = board.page("samples", track_named("samples"), found)
+    assert "| a0, a1 | 2 | 31.000 \u00b1 1.414 | 0.310 \u00b1 0.014 |" in page
+    assert "500 steps; seed 0; measured on cpu, 2 cores" in page
+
+
+def test_a_track_that_waits_says_what_to_get_and_what_will_be_measured() -> None:
+    page = board.waiting("msec", track_named("msec"), ["- somebody"])
+    for words in (
+        "Not pinned yet",
+        "mahmoudnafifi",
+        "--recipe msec-expert-c-v1",
+        "--track msec",
+        "- psnr version 1",
+        "- somebody",
+    ):
+        assert words in page
