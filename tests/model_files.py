@@ -341,7 +341,7 @@ REFUSED: dict[str, Case] = {
     "empty": (_file("m.pt", lambda c: b""), 3, "m.pt: is empty (0 bytes): get or save it again"),
     "other-archive": (_file("m.pt", lambda c: archive({"word/document.xml": b"<w/>"})), 3, "without a model in it"),
     "folder": (lambda folder, c: ((folder / "m").mkdir(), "m")[1:], 3, "m: is a folder; expected a checkpoint"),
-    "weights-of-no-name": (_file("m.safetensors", lambda c: safetensors(state())), 3, "name it with --arch"),
+    "weights-of-no-name": (_file("m.safetensors", lambda c: safetensors(state())), 3, "else give the code that builds it with --model"),
     "wrong-keys": (
         _file("m.pt", lambda c: saved({n.replace("layers", "layer"): t for n, t in state().items()}), *ARCH),
         3,
