@@ -23,6 +23,8 @@ DISPLAY_PEAK = 1000.0
 """The brightest light of the display on which images are compared, in cd/m2."""
 EXTREMES = 1000
 """Percentile alignment leaves out one value in so many at either end."""
+OTHER_UNIT = 10.0
+"""A prediction this many times darker than its target is in another unit, whatever the files say."""
 RIDGE = 0.01
 _DEGREE = 3
 _LEAST_V = 0.01
@@ -77,7 +79,10 @@ def shown(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """All steps between the light of two files and a metric of cd/m2: :func:`to_nits`, then :func:`align`.
 
-    These settings are settings of every metric that takes absolute light.
+    These settings are settings of every metric that takes absolute light. Where an alignment follows, a prediction may
+    be in any unit: one that is more than ten times darker than its target (by the geometric mean of the pixels that
+    count for the gain and have light), or nowhere above 1 cd/m2, is brought there first. Else the display's black would
+    swallow what the gain is to lift.
 
     Args:
         prediction: ``(N, 3, H, W)``, linear Rec. 709 at or above 0, float32 or float64.
@@ -100,6 +105,11 @@ def shown(
     (True, 100)
     """
     ours, theirs = to_nits(prediction, target, scale=scale)
+    if alignment != "none":
+        gain = _rough_gain(prediction, target, unclipped)
+        other_unit = (gain > OTHER_UNIT) | (ours.amax((1, 2, 3), keepdim=True) <= 1)
+        if other_unit.any():
+            ours, _ = to_nits(torch.where(other_unit, gain * prediction, prediction), target, scale=scale)
     return align(
         ours,
         theirs,
@@ -224,6 +234,17 @@ def align_gain(
             raise ValueError("unclipped is 0 all over an image: where the input shows no light there is no gain to fit")
         exponent = (weights * ratio).sum((1, 2, 3), keepdim=True) / weights.sum((1, 2, 3), keepdim=True)
     return exponent.exp() * prediction
+
+
+def _rough_gain(prediction: torch.Tensor, target: torch.Tensor, unclipped: torch.Tensor | None) -> torch.Tensor:
+    """As :func:`align_gain` fits it, over the pixels that have light in both; 1 where there are none."""
+    ours, theirs = _luminance(prediction), _luminance(target)
+    weights = ((ours > 0) & (theirs > 0)).to(ours)
+    if unclipped is not None:
+        weights = weights * checked_mask(unclipped, ours, "unclipped")
+    ratio = torch.where(weights > 0, theirs.log() - ours.log(), 0)
+    total = weights.sum((1, 2, 3), keepdim=True)
+    return ((weights * ratio).sum((1, 2, 3), keepdim=True) / total.clamp(min=1)).exp()
 
 
 def align_percentiles(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -91,7 +91,8 @@ def read_checkpoint(file: ModelFile) -> Checkpoint:
     payload = plain(file) if file.kind != "onnx" else {}
     if not isinstance(payload, dict) or payload.get("format") != FORMAT:
         raise InputError(
-            f"{file.path}: holds weights but not what network they belong to: name it with --arch (see exposurebench models)"
+            f"{file.path}: holds weights but not what network they belong to: name it with --arch where it is "
+            "one of exposurebench models, else give the code that builds it with --model"
         )
     return _checked(str(file.path), payload, file.sha256)
 

@@ -281,4 +281,5 @@ def _bytes(source: str | None) -> bytes:
 
 def _line(error: BaseException) -> str:
     words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words[:200]}{'...' if len(words) > 200 else ''}"
+    said = f": {words[:200]}{'...' if len(words) > 200 else ''}" if words else ""
+    return f"{type(error).__name__}{said}"

@@ -28,6 +28,9 @@ from exposurebench.scene import Evidence, ExposedFrame
 from exposurebench.tensors import checked_device, to_image, to_tensor
 from exposurebench.tiling import Tiled
 
+PICTURES = (-0.5, 1.5)
+"""A mean beyond these is that of no picture in numbers from 0 to 1."""
+
 
 @dataclass(frozen=True)
 class Method:
@@ -406,7 +409,7 @@ def checked_output(
     if not np.isfinite(output).all():
         raise ModelError(f"{what}: the output holds NaN or infinite values")
     if method.is_network:
-        _check_varied(what, output, image, method.gives)
+        _check_plausible(what, output, image, method)
     if method.gives != "srgb":
         if output.min() < 0:
             raise ModelError(f"{what}: the output holds light below 0")
@@ -414,14 +417,14 @@ def checked_output(
     return quantize(output, bit_depth)
 
 
-def _check_varied(what: str, output: NDArray[np.float32], image: NDArray[np.float32], gives: Encoding) -> None:
-    """Refuse one colour for a photograph that has several: no network that works gives that."""
+def _check_plausible(what: str, output: NDArray[np.float32], image: NDArray[np.float32], method: Method) -> None:
+    """Refuse one colour for a photograph that has several, and somebody else's network that gives other numbers."""
     low, high = float(output.min()), float(output.max())
-    seen = np.clip((low, high), 0, 1) if gives == "srgb" else (low, high)
+    foreign = method.facts.get("kind") in ("onnx", "code", "isolated")
+    asked = ": numbers from 0 to 1 are expected" + ("; does the network give others (--values)?" if foreign else "")
+    seen = np.clip((low, high), 0, 1) if method.gives == "srgb" else (low, high)
     if seen[0] == seen[1] and image.min() != image.max():
-        hint = (
-            ": numbers from 0 to 1 are expected; does the network give others (--values)?"
-            if (low, high) != tuple(seen)
-            else ""
-        )
+        hint = asked if (low, high) != tuple(seen) else ": were its weights loaded?"
         raise ModelError(f"{what}: the output is constant ({low:g}{f' to {high:g}' if low != high else ''}){hint}")
+    if foreign and method.gives == "srgb" and not PICTURES[0] <= (mean := float(output.mean())) <= PICTURES[1]:
+        raise ModelError(f"{what}: the output is {mean:.3g} on average{asked}")

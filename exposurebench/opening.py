@@ -33,6 +33,12 @@ INSTEAD = (
     "Save its weights alone (state_dict) and name the network with --arch, export it to ONNX, score its output with "
     "--predictions, or open it isolated with --trust-code"
 )
+NOT_FETCHED = {
+    b"<!doctype html": "a web page that was saved in the model's place: get the file itself",
+    b"<html": "a web page that was saved in the model's place: get the file itself",
+    b"version https://git-lfs": "a pointer of Git LFS, not the model: fetch it with git lfs pull, or download it",
+}
+"""What lies where a download went wrong, by its first bytes."""
 PROGRAMS = {"torchscript": "TorchScript", "exported": "an exported program (.pt2)"}
 
 
@@ -135,6 +141,11 @@ def _kind(path: Path, data: bytes) -> Kind:
         return "weights"
     if onnx_file.looks_like(data):
         return "onnx"
+    if not data:
+        raise InputError(f"{path}: is empty (0 bytes): get or save it again")
+    for mark, what in NOT_FETCHED.items():
+        if data.lstrip()[: len(mark)].lower() == mark:
+            raise InputError(f"{path}: is {what}")
     if _is_pickle(data):
         return "weights"
     raise InputError(f"{path}: is no model file ({EXPECTED})")

@@ -332,11 +332,16 @@ REFUSED: dict[str, Case] = {
     "twenty-gigabytes": (_huge, 3, "has 21 GB; a model has at most 17"),
     "cut-off": (_file("m.pt", lambda c: saved(state())[:-200], *ARCH), 3, "is a damaged archive"),
     "text": (_file("m.pt", lambda c: b"lr = 0.1\nsteps = 5\n"), 3, "m.pt: is no model file (expected a checkpoint"),
-    "web-page": (_file("m.onnx", lambda c: b"<!DOCTYPE html><html></html>"), 3, "is no model file"),
-    "empty": (_file("m.pt", lambda c: b""), 3, "is no model file"),
+    "web-page": (_file("m.onnx", lambda c: b"\n<!DOCTYPE html><html></html>"), 3, "is a web page that was saved in"),
+    "git-lfs": (
+        _file("m.pt", lambda c: b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"),
+        3,
+        "m.pt: is a pointer of Git LFS, not the model: fetch it with git lfs pull",
+    ),
+    "empty": (_file("m.pt", lambda c: b""), 3, "m.pt: is empty (0 bytes): get or save it again"),
     "other-archive": (_file("m.pt", lambda c: archive({"word/document.xml": b"<w/>"})), 3, "without a model in it"),
     "folder": (lambda folder, c: ((folder / "m").mkdir(), "m")[1:], 3, "m: is a folder; expected a checkpoint"),
-    "weights-of-no-name": (_file("m.safetensors", lambda c: safetensors(state())), 3, "name it with --arch"),
+    "weights-of-no-name": (_file("m.safetensors", lambda c: safetensors(state())), 3, "else give the code that builds it with --model"),
     "wrong-keys": (
         _file("m.pt", lambda c: saved({n.replace("layers", "layer"): t for n, t in state().items()}), *ARCH),
         3,
@@ -384,7 +389,7 @@ REFUSED: dict[str, Case] = {
             checkpoint(folder / "run.pt", {**state(), "layers.4.bias": torch.full((3,), 1e9)}).name,
         ),
         6,
-        "numbers from 0 to 1 are expected; does the network give others (--values)?",
+        "the output is constant (1e+09): numbers from 0 to 1 are expected",
     ),
     "noise-of-none": (lambda folder, c: (checkpoint(folder / "run.pt").name, "--draws", "5"), 2, "leave out --draws"),
 }  # fmt: skip

@@ -58,7 +58,7 @@ def test_peak_is_the_targets_image_by_image(target):
 def test_light_in_nits_keeps_its_scale(target):
     assert all(map(torch.equal, to_nits(target, 2 * target, scale="nits"), (target, 2 * target)))
     with pytest.raises(ValueError, match=r"relative light needs a scale first \(scale=white100 puts 1 at 100 cd/m2\)"):
-        shown(target / target.max(), target, scale="nits")
+        shown(target, target / target.max(), scale="nits")
 
 
 def test_shown_is_scale_then_alignment(target):
@@ -68,6 +68,32 @@ def test_shown_is_scale_then_alignment(target):
     ours, theirs = shown(prediction, relative, scale="white203", peak_nits=700, unclipped=unclipped)
     expected = align(203 * prediction, 203 * relative, peak_nits=700, unclipped=unclipped)
     assert torch.equal(ours, expected[0]) and torch.equal(theirs, expected[1])
+
+
+@pytest.mark.parametrize("alignment", ["gain", "percentile"])
+@pytest.mark.parametrize("unit", [0.02, 1e-4, 1e-12])
+def test_alignment_does_not_mind_a_small_unit(target, unit, alignment):
+    """Its light would be below the display's black, and none of it above 1 cd/m2."""
+    relative = (target / 100).float()
+    prediction = relative * torch.rand(SIZE, generator=torch.Generator().manual_seed(2)).add(0.5)
+    expected = shown(prediction, relative, alignment=alignment)
+    found = shown(unit * prediction, relative, alignment=alignment)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    with_zeros = (unit * prediction).index_fill(3, torch.tensor([7]), 0)
+    dark, _ = shown(with_zeros, relative, alignment=alignment, crf_correction=False)
+    assert (dark[..., 7] <= dark[..., 8:].amin()).all()
+    night = 4 * target / target.max()
+    torch.testing.assert_close(*shown(night / 5, night, scale="nits", alignment=alignment), rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="and cd/m2 are expected: relative light needs a scale"):
+        shown(1e-4 * prediction, relative, alignment="none")
+
+
+def test_the_unit_is_found_where_the_input_shows_the_light(target):
+    unclipped = luminance(target) < 200
+    lost = torch.where(unclipped, target / 100, 1e6 * target)
+    ours, theirs = shown(1e-5 * lost, target / 100, unclipped=unclipped, crf_correction=False)
+    torch.testing.assert_close(ours[unclipped.expand(SIZE)], theirs[unclipped.expand(SIZE)])
 
 
 def test_black_becomes_the_black_of_a_display():

@@ -223,8 +223,8 @@ def test_broken_light_is_not_mended_before_it_is_scored(tmp_path: Path, ev_error
 
 
 def test_light_in_nits_that_is_relative_is_refused_with_advice(tmp_path: Path, ev_error: str) -> None:
-    ours, theirs = write_light(tmp_path / "a.exr", 0.5), write_light(tmp_path / "b.exr", 1.0)
-    with pytest.raises(InputError, match=r"peaks at 0\.5 and cd/m2 are expected: .*scale=white100"):
+    ours, theirs = write_light(tmp_path / "a.exr", 2.0), write_light(tmp_path / "b.exr", 0.5)
+    with pytest.raises(InputError, match=r"target peaks at 0\.5 and cd/m2 are expected: .*scale=white100"):
         compare(ours, theirs, metrics=[ev_error], metric_settings={ev_error: {"scale": "nits"}})
 
 

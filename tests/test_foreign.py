@@ -153,6 +153,11 @@ def test_a_network_that_keeps_what_it_computed_is_not_spoiled_by_looking(write_c
         ("gray", ModelError, r"astronaut: the output is constant \(0.5\)"),
         ("bytes_", ModelError, r"the output is constant \(1.* to .*\): numbers from 0 to 1 are expected"),
         (
+            "to_255",
+            ModelError,
+            r"output is \d+ on average: numbers from 0 to 1 .* does the network give others \(--values",
+        ),
+        (
             "light",
             InputError,
             r"light gives light \(linear\) images, and the targets of .* are display-encoded \(srgb\)",
@@ -176,6 +181,7 @@ def test_what_a_users_code_may_do_wrong(
         def nan(): return lambda x: x * float("nan")
         def gray(): return lambda x: torch.full_like(x, 0.5)
         def bytes_(): return lambda x: x * 255 + 1
+        def to_255(): return lambda x: x * 255
         def light(): return lambda x: x
         light.gives = "linear"
         def takes_light(): return lambda x: x

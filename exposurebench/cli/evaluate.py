@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,29 +16,10 @@ from exposurebench.cli import options
 @options.split
 @options.folder("--predictions", help="Score images that another program made, named after the inputs.")
 @options.folder("--map", "predictions_map", help="A CSV (id, file) that says which prediction is whose.")
-@click.option(
-    "--model", "code", default="", metavar="PACKAGE.MODULE:FUNCTION", help="Score a network of your own code."
-)
-@click.option("--arch", "architecture", default="", metavar="NAME", help="The model of ours that weights belong to.")
-@click.option(
-    "--takes", type=click.Choice(["srgb", "linear"]), help="What a foreign model's inputs are; by default srgb."
-)
-@click.option("--gives", type=click.Choice(["srgb", "linear"]), help="What its outputs are; by default srgb.")
-@click.option("--values", metavar="LOW:HIGH", help="The numbers that it takes and gives for 0 and 1; by default 0:1.")
-@click.option("--multiple", type=click.IntRange(1, 1024), help="What its inputs' sides must be multiples of.")
-@click.option(
-    "--trust-code", is_flag=True, help="Open a model that is code, in isolation: TorchScript, .pt2, whole modules."
-)
+@options.network
 @click.option("--draws", type=click.IntRange(1), default=1, help="How often a model with noise corrects each picture.")
 @click.option(
     "--batch", type=click.IntRange(1), default=8, show_default=True, help="Pictures an accelerator gets at once."
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=600,
-    show_default=True,
-    help="Seconds a picture may take.",
 )
 @click.option("--name", help="What the method is called in tables.")
 @click.option("--track", help="Measure what this track of the leaderboards pins, on its split.")
@@ -60,16 +42,9 @@ def evaluate(
     split: str,
     predictions: Path | None,
     predictions_map: Path | None,
-    code: str,
-    architecture: str,
-    takes: str | None,
-    gives: str | None,
-    values: str | None,
-    multiple: int | None,
-    trust_code: bool,
+    opening: dict[str, Any],
     draws: int,
     batch: int,
-    timeout: float,
     name: str | None,
     track: str | None,
     metrics: tuple[str, ...],
@@ -96,10 +71,9 @@ def evaluate(
     Run it again after an interruption: it goes on where it was.
     """
     from exposurebench.evaluate import evaluate as score
-    from exposurebench.foreign import Told
     from exposurebench.processes import others
     from exposurebench.quickstart import samples_dataset
-    from exposurebench.recipe import parse_metric_settings, parse_range, parse_settings
+    from exposurebench.recipe import parse_metric_settings, parse_settings
     from exposurebench.report.page import write_page
     from exposurebench.report.summary import as_text
     from exposurebench.result import write_result
@@ -113,10 +87,6 @@ def evaluate(
     if dataset is None:
         dataset = samples_dataset()
         click.echo(f"no --dataset given: scoring on the six embedded photographs ({dataset})", err=True)
-    try:
-        ends = None if values is None else parse_range("--values", values)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
     result = score(
         what,
         dataset,
@@ -130,14 +100,10 @@ def evaluate(
         by=by,
         training=training,
         settings=parse_settings(settings),
-        architecture=architecture,
-        code=code,
-        told=Told(takes, gives, ends, multiple),
-        trust_code=trust_code,
+        **opening,
         draws=draws,
         device=device,
         batch=batch,
-        timeout_s=timeout,
         limit=limit,
         workers=workers,
         out=out or "results/{name}",

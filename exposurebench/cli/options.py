@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -32,6 +33,63 @@ device = click.option("--device", default="auto", show_default=True, help="Where
 def folder(*names: str, **more: Any) -> Callable[[F], F]:
     """An option that takes a path."""
     return click.option(*names, type=click.Path(path_type=Path), **more)
+
+
+def network(command: F) -> F:
+    """The options that say what somebody else's network is, as the keywords ``opening`` of ``open_method``."""
+
+    @click.option("--model", "code", default="", metavar="PACKAGE.MODULE:FUNCTION", help="A network of your own code.")
+    @click.option(
+        "--arch", "architecture", default="", metavar="NAME", help="The model of ours that weights belong to."
+    )
+    @click.option(
+        "--takes", type=click.Choice(["srgb", "linear"]), help="What a foreign model's inputs are; by default srgb."
+    )
+    @click.option("--gives", type=click.Choice(["srgb", "linear"]), help="What its outputs are; by default srgb.")
+    @click.option(
+        "--values", metavar="LOW:HIGH", help="The numbers that it takes and gives for 0 and 1; by default 0:1."
+    )
+    @click.option("--multiple", type=click.IntRange(1, 1024), help="What its inputs' sides must be multiples of.")
+    @click.option(
+        "--trust-code", is_flag=True, help="Open a model that is code, in isolation: TorchScript, .pt2, whole modules."
+    )
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=600,
+        show_default=True,
+        help="Seconds that it may take for a picture.",
+    )
+    @functools.wraps(command)
+    def with_opening(
+        *args: Any,
+        code: str,
+        architecture: str,
+        takes: str | None,
+        gives: str | None,
+        values: str | None,
+        multiple: int | None,
+        trust_code: bool,
+        timeout: float,
+        **rest: Any,
+    ) -> Any:
+        from exposurebench.foreign import Told
+        from exposurebench.recipe import parse_range
+
+        try:
+            ends = None if values is None else parse_range("--values", values)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        opening = {
+            "code": code,
+            "architecture": architecture,
+            "told": Told(takes, gives, ends, multiple),
+            "trust_code": trust_code,
+            "timeout_s": timeout,
+        }
+        return command(*args, opening=opening, **rest)
+
+    return cast(F, with_opening)
 
 
 def counted(number: int, thing: str) -> str:

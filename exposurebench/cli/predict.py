@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,8 +12,9 @@ from exposurebench.cli import options
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", required=False)
 @click.argument("photographs", nargs=-1, type=click.Path(path_type=Path))
+@options.network
 @options.folder("--dataset", help="Correct the inputs of this data set instead; files are named after their keys.")
 @options.split
 @options.folder("--training", help="The data set whose training targets a baseline may look at.")
@@ -34,8 +36,9 @@ from exposurebench.cli import options
 @options.device
 @options.as_json
 def predict(
-    what: str,
+    what: str | None,
     photographs: tuple[Path, ...],
+    opening: dict[str, Any],
     dataset: Path | None,
     split: str,
     training: Path | None,
@@ -46,7 +49,13 @@ def predict(
     device: str,
     as_json: bool,
 ) -> int:
-    """Correct PHOTOGRAPHS (files, or folders of them) with WHAT: a model.pt or baseline:NAME.
+    """Correct PHOTOGRAPHS (files, or folders of them) with WHAT: a model's file, or baseline:NAME.
+
+    \b
+    exposurebench predict runs/small/model.pt holiday/ --out fixed        a checkpoint of train
+    exposurebench predict --arch pix2pix weights.pt a.jpg --out fixed     weights of a network of ours
+    exposurebench predict --multiple 8 someone.onnx a.jpg --out fixed     any network, as ONNX
+    exposurebench predict --model mynetworks:enhancer a.jpg --out fixed   any network, by your own code
 
     Run it again after an interruption, or with more photographs: it goes on where it was.
     """
@@ -55,6 +64,8 @@ def predict(
     from exposurebench.method import Brackets, TrainingTargets, open_method
     from exposurebench.recipe import parse_settings
 
+    if what and opening["code"]:  # the code corrects, and all that is named are photographs
+        photographs, what = (Path(what), *photographs), None
     if bool(photographs) == bool(dataset):
         raise click.UsageError("expected photographs, or --dataset")
     if dataset and file_format:
@@ -64,7 +75,8 @@ def predict(
         if folder and targets is None and "train" in load_dataset(folder).splits:
             targets = TrainingTargets(load_dataset(folder))
     brackets = Brackets(load_dataset(dataset), split) if dataset else None
-    method = open_method(what, training=targets, brackets=brackets, settings=parse_settings(settings), device=device)
+    looks_at: dict[str, Any] = {"training": targets, "brackets": brackets}
+    method = open_method(what or "", **looks_at, settings=parse_settings(settings), device=device, **opening)
     progress = sys.stderr.isatty()
     if dataset:
         done = verb.predict_dataset(method, dataset, split, out, on_error=on_error, progress=progress)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from exposurebench.dataset import load_dataset
 from exposurebench.images import read_image
+from exposurebench.models.small_cnn import network
 
 
 def test_photographs_are_corrected_under_their_own_names(
@@ -52,9 +54,32 @@ def test_training_targets_come_from_the_data_set_or_the_one_that_is_named(
     assert run(*words, "--dataset", samples, "--training", trainable).document["written"]
 
 
+def test_a_network_is_opened_as_eval_opens_it(
+    run: Callable[..., Any], refused: Callable[..., str], photographs: Path, tmp_path: Path
+) -> None:
+    """Weights by --arch, the user's own code by --model, and code in a file by --trust-code alone."""
+    photograph = next((photographs / "class0").iterdir())
+    torch.manual_seed(3)
+    torch.save(network(width=4).state_dict(), tmp_path / "weights.pt")
+    words = ("predict", "weights.pt", photograph, "--arch", "small_cnn", "--set", "width=4", "--out")
+    assert run(*words, "out").out == "out: 1 photograph corrected by weights\n"
+    (tmp_path / "darker.py").write_text("def halves(by=2):\n    return lambda images: images / by\n")
+    words = ("predict", "--model", "darker:halves", photograph, "--set", "by=4", "--values", "0:255", "--out")
+    assert run(*words, "dark").out == "dark: 1 photograph corrected by darker-halves\n"
+    ours, theirs = (read_image(path).pixels for path in (tmp_path / "dark" / f"{photograph.stem}.png", photograph))
+    assert abs(ours - theirs / 4).max() <= 0.5
+    torch.save(torch.nn.Identity(), tmp_path / "module.pt")
+    assert "open it isolated with --trust-code" in refused("predict", "module.pt", photograph, "--out", "no", code=5)
+    said = refused("predict", "baseline:gamma", photograph, "--trust-code", "--out", "no", code=2)
+    assert "--trust-code: of no use with a baseline" in said
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        (("--model", "darker:halves"), 2, "expected photographs, or --dataset"),
+        (("--dataset", "SET"), 2, "expected one of: a model's file, baseline:NAME, --model"),
+        (("baseline:gamma", "a.jpg", "--values", "1"), 2, "--values"),
         (("baseline:identity",), 2, "expected photographs, or --dataset"),
         (("baseline:identity", "a.jpg", "--dataset", "SET"), 2, "expected photographs, or --dataset"),
         (("baseline:idenity", "a.jpg"), 2, "did you mean 'identity'?"),

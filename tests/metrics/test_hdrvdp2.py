@@ -57,21 +57,30 @@ def test_agrees_with_the_original_program(references, family, count, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-def test_maps(references, dtype):
+@pytest.mark.parametrize(
+    ("arithmetic", "images"),
+    [(torch.float64, torch.float64), (torch.float64, torch.float32), (torch.float32, torch.float32)],
+    ids=str,
+)
+def test_maps(references, arithmetic, images):
+    """In double precision every pixel of every map, of images in single precision too.
+
+    Where strong bands cancel, contrast crosses 0 within a pixel, and is then summed over the whole image: there even the
+    rounding of single precision's images shows (4.4e-4), and that of its arithmetic by more than is allowed.
+    """
     paths = sorted((references.folder / "maps").glob("*__hdrvdp222_ppd30.npz"))
     assert len(paths) == 15
     for path in paths:
         pair_id = path.name.partition("__")[0]
-        prediction, target = references.pair(pair_id, dtype)
+        prediction, target = (side.to(images).to(arithmetic) for side in references.pair(pair_id))
         kind = references.pairs.loc[pair_id].kind
         encoding = {"ldr": "sRGB-display", "hdr_rgb": "rgb-bt.709", "hdr_luminance": "luminance"}[kind]
         found = hdrvdp2(prediction, target, encoding=encoding, with_map=True)["P_map"][0, 0]
         deviation = np.abs(found.numpy() - np.load(path)["P_map"].astype(np.float64))
-        if dtype == torch.float64:
+        if arithmetic == torch.float64:
             assert deviation.max() < 5e-4, pair_id
-        else:  # contrast counts by its power of 3.5, over the whole image: one pixel in ten thousand is further off
-            assert np.quantile(deviation, 0.9995) < 5e-4, pair_id
+        else:
+            assert (deviation > 5e-4).mean() < 1 / 4000, pair_id
             assert deviation.max() < 0.01, pair_id
 
 
