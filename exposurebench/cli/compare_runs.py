@@ -22,7 +22,9 @@ from exposurebench.cli import options
     "--predictions", multiple=True, type=click.Path(path_type=Path),
     help="For each result that is no baseline, in their order: the folder of its images, or its model.pt.",
 )  # fmt: skip
-@options.folder("--out", help="Write differences.csv, photographs.csv, a page, its figures and tables into this folder.")
+@options.folder(
+    "--out", help="Write differences.csv, photographs.csv, a page, its figures and tables into this folder."
+)
 @options.as_json
 def compare_runs(
     results: tuple[Path, ...],

@@ -28,7 +28,7 @@
   });
 
   document.querySelectorAll("[data-slider]").forEach(function (place) {
-    var layers = Array.from(place.parentNode.querySelectorAll("img[data-layer]"));
+    var layers = Array.from(place.closest("section").querySelectorAll("img[data-layer]"));
     if (layers.length < 2) { return; }
     var names = layers.map(function (image) { return image.dataset.layer; });
     function made(tag, kind, parent) {

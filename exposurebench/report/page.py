@@ -26,7 +26,7 @@ from exposurebench.result import Result
 
 ROWS = 1000
 """Rows of the per-image table on the page; the CSV has all."""
-ALONG = ("ev", "exposure_ev", "tau")
+ALONG = ("ev", "tau", "exposure_ev")
 """Columns of the pairs along which curves are drawn, the first that varies."""
 PLACES = 12
 """A setting with more values is cut into stretches of as many pairs each,"""
@@ -184,7 +184,9 @@ def _short(result: Result) -> Iterator[str]:
         used = result.per_image[~result.per_image["unchanged"].astype(bool)].dropna(subset=[by.column])
         ordered = used.sort_values([by.column, "id"], ascending=[by.higher, True], kind="stable")
         if len(ordered) > 1:
-            ends = [(row["id"], _spelled(result, by.metric, row[by.column])) for _, row in ordered.iloc[[0, -1]].iterrows()]
+            ends = [
+                (row["id"], _spelled(result, by.metric, row[by.column])) for _, row in ordered.iloc[[0, -1]].iterrows()
+            ]
             yield f"The worst picture is {ends[0][0]} ({ends[0][1]}), the best {ends[1][0]} ({ends[1][1]})."
     parts = runs.error_parts({result.name: [result]}).get(result.name)
     if parts and (whole := sum(parts.values())):
@@ -208,7 +210,7 @@ def _same(result: Result) -> str:
     for column in ALONG:
         if column in result.per_image and result.per_image[column].notna().any():
             value = result.per_image[column].dropna().iloc[0]
-            return f"No curve along {column}: it is {value:g} in every pair."
+            return f"No curve along {column}, which is {value:g} in every pair."
     return ""
 
 
@@ -253,8 +255,9 @@ def _boards(results: Sequence[Result]) -> list[dict[str, Any]]:
     family_of = {metric: name_and_column(metric)[0] for metric in found}
     sets = list(dict.fromkeys(family_of[metric] for metric in found if is_per_set(family_of[metric])))
     first = sets[:1]
-    main = [m for m in found if family_of[m] not in sets or (family_of[m] in first and not m.endswith("_w1"))]
-    others = [[m for m in found if family_of[m] == family and m not in main] for family in sets]
+    whole = [m for m in found if not runs.is_part(m)]
+    main = [m for m in whole if family_of[m] not in sets or (family_of[m] in first and not m.endswith("_w1"))]
+    others = [[m for m in whole if family_of[m] == family and m not in main] for family in sets]
     boards = []
     for name, metrics in (("Scores", main), *zip(sets, others, strict=True)):
         families: dict[str, list[str]] = {}
@@ -311,7 +314,9 @@ def _per_image(results: Sequence[Result]) -> dict[str, Any]:
     heads = [
         {
             "words": ", ".join(filter(None, (name, units.get(metric)))),
-            "sorted": ("ascending" if by.higher else "descending") if by and number == 0 and column == by.column else "",
+            "sorted": ("ascending" if by.higher else "descending")
+            if by and number == 0 and column == by.column
+            else "",
         }
         for number, (name, metric, column, _) in enumerate(columns)
     ]
@@ -415,12 +420,15 @@ def _differences(pairs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]
         rows = [row for pair in pairs for row in pair["rows"] if row["metric"] == metric and not math.isnan(row["low"])]
         if rows:
             listed = [
-                (plots.Interval((r["first"], r["second"]), r["difference"], r["low"], r["high"]), r["verdict"]) for r in rows
+                (plots.Interval((r["first"], r["second"]), r["difference"], r["low"], r["high"]), r["verdict"])
+                for r in rows
             ]
             unit = f", {rows[0]['unit']}" if rows[0]["unit"] else ""
             axis = f"{metric}{unit}; {rows[0]['better']} is better"
             said = "; ".join(f"{r['first']} less {r['second']}: {r['sentence']}" for r in rows)
-            yield _figure(f"difference-{metric}", plots.differences(listed, axis, rows[0]["margin"]), f"{metric}: {said}")
+            yield _figure(
+                f"difference-{metric}", plots.differences(listed, axis, rows[0]["margin"]), f"{metric}: {said}"
+            )
 
 
 def _error_parts(results: Sequence[Result], out: Path) -> dict[str, Any] | None:
@@ -433,12 +441,16 @@ def _error_parts(results: Sequence[Result], out: Path) -> dict[str, Any] | None:
     about = f"{first.document['dataset']['name']}, {tables.pairs_and_photographs(first.per_image)}"
     figures.error_bars(path, parts, runs.PARTS, about)
     lines = []
-    for name, values in parts.items():
-        whole = sum(values.values())
-        cells = [{"number": _number(whole), "value": tables.spelled(whole, 1), "share": "100 %"}]
-        cells += [
-            {"number": _number(v), "value": tables.spelled(v, 1), "share": f"{v / whole:.1%}" if whole else ""}
-            for v in values.values()
+    for result, (name, values) in zip(results, parts.items(), strict=True):
+        words, whole = _words(result), sum(values.values())
+        cells = [
+            {
+                "number": _number(value),
+                "value": words[f"error_parts.{part}"].value,
+                "interval": words[f"error_parts.{part}"].interval,
+                "share": f"{value / whole:.0%}".replace("%", " %") if whole else "",
+            }
+            for part, value in {"total": whole, **values}.items()
         ]
         lines.append({"name": name, "cells": cells})
     return {"uri": png_uri(path.read_bytes()), "names": ["in all", *runs.PARTS.values()], "lines": lines}

@@ -18,6 +18,7 @@ from exposurebench import catalog, tables
 from exposurebench.camera import preview
 from exposurebench.color import REC709, brightest, to_light, weighted
 from exposurebench.dataset import Dataset, Row
+from exposurebench.files import safe_key
 from exposurebench.images import Image, encode_image, quantize
 from exposurebench.measures import entry_of, is_per_set, measured_with, name_and_column, takes, value_columns
 from exposurebench.method import Method, corrected
@@ -79,7 +80,9 @@ def chosen(results: Sequence[Result]) -> list[tuple[str, str]]:
         return [(str(key), "one of many") for key in used["id"].iloc[spread(len(used), PHOTOGRAPHS)]]
     ids = sorted(map(str, used["id"]))
     values = pd.concat([result.per_image.set_index("id")[by.column].loc[ids] for result in results], axis=1)
-    values = values.dropna().apply(lambda one: pd.Series(tables.capped(by.measure, one.to_numpy(np.float64)), one.index))
+    values = values.dropna().apply(
+        lambda one: pd.Series(tables.capped(by.measure, one.to_numpy(np.float64)), one.index)
+    )
     order = (values.mean(axis=1) if by.higher else -values.mean(axis=1)).sort_values(kind="stable").index
     apart = (values.max(axis=1) - values.min(axis=1)).sort_values(ascending=False, kind="stable").index
     last = len(order) - 1
@@ -95,7 +98,9 @@ def chosen(results: Sequence[Result]) -> list[tuple[str, str]]:
     return [(key, ", ".join(words)) for key, words in found.items()]
 
 
-def photographs(results: Sequence[Result], dataset: Dataset, split: str) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+def photographs(
+    results: Sequence[Result], dataset: Dataset, split: str
+) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
     """Every photograph that is shown, as the template wants it, and the same pictures as PNG files by their names."""
     rows = {str(row["id"]): row for row in dataset.rows(split)}
     methods = {result.name: result for result in results if result.method is not None}
@@ -111,15 +116,16 @@ def photographs(results: Sequence[Result], dataset: Dataset, split: str) -> tupl
         layers, errors = _layers(given, target, made), _errors(given, target, made, row)
         for name, prediction in made.items():
             errors += [(f"{name}: {words}", scores, image) for words, scores, image in _maps(methods[name], prediction, target, given)]  # fmt: skip
-        shown = [(words, told, image) for words, told, image in [*layers, *errors]]
+        shown = [*layers, *errors]
         small = [thumbnail(image, side, side) for _, _, image in shown]
         if made:
             drawn = _histograms(given, target, made, row)
             files[f"photograph-{number}-luminance.png"] = drawn
-        files |= {f"photograph-{number}-{place:02d}.png": encode_image(p) for place, p in enumerate(small, 1)}
+        for place, ((words, _, _), pixels) in enumerate(zip(shown, small, strict=True), 1):
+            files[f"photograph-{number}-{place:02d}-{safe_key(words)}.png"] = encode_image(pixels)
         figures = [
-            {"name": words, "told": told, "uri": data_uri(pixels), "file": f"photograph-{number}-{place:02d}.png"}
-            for place, ((words, told, _), pixels) in enumerate(zip(shown, small, strict=True), 1)
+            {"name": words, "told": told, "uri": data_uri(pixels)}
+            for (words, told, _), pixels in zip(shown, small, strict=True)
         ]
         sections.append(
             {
@@ -138,7 +144,9 @@ def photographs(results: Sequence[Result], dataset: Dataset, split: str) -> tupl
 
 def legends(results: Sequence[Result], gives: str) -> dict[str, Any]:
     """The colours of the pictures of errors, in pictures and words."""
-    protocols = {name: facts for r in results if r.method is not None for name, facts in r.document["protocols"].items()}
+    protocols = {
+        name: facts for r in results if r.method is not None for name, facts in r.document["protocols"].items()
+    }
     drawing = [name for name, facts in protocols.items() if takes(measured_with(name, facts), "with_map")]
     bar = np.broadcast_to(np.linspace(0, 255, 360).astype(np.uint8), (22, 360))
     end = LEVELS if gives == "srgb" else STOPS
@@ -163,11 +171,12 @@ def _made(method: Method, given: Image, row: Row, target: Image) -> Image:
 
 
 def _settings(row: Row) -> list[str]:
-    known = {"tau": "tau {:g}", "ev": "{:+g} EV", "clipped_share": "clipped_share {:.1%}"}
-    shown = {name: row.get(name) for name in known}
+    """What was done to a photograph, in words."""
+    known = {"tau": "tau {:g}", "ev": "{:+g} EV", "clipped_share": "{:.1%} clipped"}
+    shown = {words: row.get(name) for name, words in known.items()}
     return [
-        known[name].format(value).replace("clipped_share", "of its pixels clipped:").replace("-", "\N{MINUS SIGN}")
-        for name, value in shown.items()
+        words.format(value).replace("-", "\N{MINUS SIGN}").replace("%", " %")
+        for words, value in shown.items()
         if isinstance(value, int | float) and math.isfinite(value)
     ]
 
@@ -183,7 +192,9 @@ def _layers(given: Image, target: Image, made: Mapping[str, Image]) -> list[Show
     found: list[Shown] = [("input", "", given)]
     for stops in (0, 3):
         words = f", {stops} stops darker" if stops else ""
-        found += [(f"{name}{words}", "", preview(np.maximum(pixels, 0), white * 2**stops)) for name, pixels in light.items()]
+        found += [
+            (f"{name}{words}", "", preview(np.maximum(pixels, 0), white * 2**stops)) for name, pixels in light.items()
+        ]
     return found
 
 

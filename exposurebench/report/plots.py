@@ -54,6 +54,8 @@ def _panel(height: float, *, left: int = 4, above: int = 0) -> Iterator[tuple[Fi
         axes.grid(color="0.92")
         axes.set_axisbelow(True)
         yield figure, axes, data
+        axes.xaxis.set_label_coords(1, -0.33 / height)
+        axes.xaxis.label.set_horizontalalignment("right")
         if above:
             figure.legend(loc="upper left", bbox_to_anchor=(0.02, 1), fontsize=8.5, frameon=False, borderpad=0.2, labelspacing=0.25)  # fmt: skip
         figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
@@ -118,7 +120,11 @@ def differences(rows: Sequence[tuple[Interval, str]], axis: str, margin: float) 
         margin: differences inside are none, a band; NaN for no such margin.
     """
     looks = {"better": ("o", INKS[0]), "worse": ("o", INKS[0]), "equivalent": ("s", INKS[2]), "unknown": ("X", INKS[1])}
-    with _panel(0.2 + 0.42 * len(rows), left=5 + max(len(_short(name)) for row, _ in rows for name in row.place)) as (_, axes, data):
+    with _panel(0.2 + 0.42 * len(rows), left=5 + max(len(_short(name)) for row, _ in rows for name in row.place)) as (
+        _,
+        axes,
+        data,
+    ):
         if margin == margin:
             axes.axvspan(-margin, margin, color="0.88", linewidth=0)
         axes.axvline(0, color="black", linewidth=1)

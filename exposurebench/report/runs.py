@@ -18,6 +18,8 @@ from exposurebench.result import Result
 
 EXTREMES = 3
 """Photographs that are named at either end."""
+SMALLEST = 0.01
+"""Parts of an error that differ by less than this share of what differs most are not named."""
 FEWEST_P = 1e-4
 """Smaller chances are only said to be smaller."""
 PARTS = {
@@ -68,6 +70,14 @@ _TALLY = {
 }
 
 
+_VERDICTS = {
+    "better": "{first} is better",
+    "worse": "{second} is better",
+    "equivalent": "equivalent within {margin:g} {unit}",
+    "unknown": "not told apart",
+}
+
+
 def is_part(metric: str) -> bool:
     """Whether a value is a part of another, and no score of its own."""
     name, column = name_and_column(metric)
@@ -78,12 +88,23 @@ def is_part(metric: str) -> bool:
 def _told(found: RunComparison, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row's numbers in words."""
     known = tables.words({**row, "value": row["difference"]})
-    words = {"difference": _signed(row["difference"], row), "interval": known.interval, "unit": known.unit, "p": "", "chance": ""}
+    words = {
+        "difference": _signed(row["difference"], row),
+        "interval": known.interval,
+        "unit": known.unit,
+        "p": "",
+        "chance": "",
+    }
     if not math.isnan(row["low"]):
         floor = {**row, "value": row["noise_floor"], "low": math.nan, "high": math.nan}
-        words |= {"p": _chance(row["p_holm"]).removeprefix("p = ").removeprefix("p "), "chance": tables.words(floor).value}
-    means = [_mean(found.runs[row[side]], row) for side in ("first", "second")]
-    return {"means": means, "told": words, "sentence": sentence(row)}
+        words |= {
+            "p": _chance(row["p_holm"]).removeprefix("p = ").removeprefix("p "),
+            "chance": tables.words(floor).value,
+        }
+    values = [_mean(found.runs[row[side]], row) for side in ("first", "second")]
+    means = [tables.words({**row, "value": value, "low": math.nan, "high": math.nan}).value for value in values]
+    said = _VERDICTS[row["verdict"]].format(**{**row, "unit": known.unit}) if words["p"] else sentence(row)
+    return {"numbers": values, "means": means, "told": words, "sentence": sentence(row), "said": said}
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -132,17 +153,17 @@ def _rows(found: RunComparison, first: str, second: str) -> list[dict[str, Any]]
 def _table(found: RunComparison, first: str, second: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for row in rows:
-        means = [_mean(found.runs[name], row) for name in (first, second)]
-        floor = tables.words({**row, "value": row["noise_floor"], "low": math.nan, "high": math.nan})
+        bare = {**row, "low": math.nan, "high": math.nan}
+        numbers = [*(_mean(found.runs[name], row) for name in (first, second)), row["noise_floor"]]
+        *means, floor = (tables.words({**bare, "value": number}) for number in numbers)
         name = f"{row['metric']} {floor.unit}".rstrip()
-        lines.append((name, *means, floor.value, sentence(row)))
+        lines.append((name, *(mean.value for mean in means), floor.value, sentence(row)))
     return table(("metric", first, second, "by chance", "what can be said"), lines)
 
 
-def _mean(runs: Sequence[Result], row: Mapping[str, Any]) -> str:
+def _mean(runs: Sequence[Result], row: Mapping[str, Any]) -> float:
     """A method's own value of a metric, which is signed where the best is 0."""
-    values = [float(run.summary.set_index("metric")["value"].get(row["metric"], math.nan)) for run in runs]
-    return tables.words({**row, "value": float(np.mean(values)), "low": math.nan, "high": math.nan}).value
+    return float(np.mean([run.summary.set_index("metric")["value"].get(row["metric"], math.nan) for run in runs]))
 
 
 def _photographs(found: RunComparison, row: Mapping[str, Any]) -> list[str]:
@@ -157,9 +178,11 @@ def _photographs(found: RunComparison, row: Mapping[str, Any]) -> list[str]:
     for end, places in ends.items():
         named = ", ".join(f"{found.photographs['scene'][place]} {_signed(apart[place], row)}" for place in places)
         said.append(f"{end} in {named}")
-    lines = [f"{row['metric']} of {row['first']} less {row['second']}: {'; '.join(said)}"]
     wins = int((order > 0).sum())
-    return [*lines, f"{row['first']} is ahead in {wins} of {len(order)} photographs"]
+    return [
+        f"{row['first']} is ahead in {wins} of {len(order)} photographs",
+        f"{row['metric']} of {row['first']} less {row['second']}: {'; '.join(said)}",
+    ]
 
 
 def _signed(value: float, row: Mapping[str, Any]) -> str:
@@ -174,11 +197,15 @@ def _why(found: RunComparison, first: str, second: str) -> list[str]:
         return []
     less, more = sorted((first, second), key=lambda name: sum(parts[name].values()))
     apart = {part: parts[more][part] - parts[less][part] for part in PARTS}
-    listed = ", ".join(
-        f"{tables.spelled(apart[part], 1)} {PARTS[part]}" for part in sorted(apart, key=lambda p: -apart[p])
-    )
-    whole = tables.spelled(sum(apart.values()), 1)
-    return [f"why: {more} has {whole} levels² more squared error: {listed}"]
+    whole = sum(apart.values())
+    largest = max(map(abs, apart.values()))
+    told = [part for part in sorted(apart, key=lambda p: -abs(apart[p])) if abs(apart[part]) >= SMALLEST * largest > 0]
+    listed = [f"{tables.spelled(apart[part], 1)} {PARTS[part]}" for part in told if apart[part] > 0]
+    against = [f"{tables.spelled(-apart[part], 1)} less {PARTS[part]}" for part in told if apart[part] < 0]
+    but = f", but {', '.join(against)}" if against else ""
+    return [
+        f"why: {more} has {tables.spelled(whole, 1)} levels² more squared error: {', '.join(listed) or 'none'}{but}"
+    ]
 
 
 def error_parts(results: Mapping[str, Sequence[Result]]) -> dict[str, dict[str, float]]:
