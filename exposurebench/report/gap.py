@@ -160,7 +160,7 @@ def write_gap_page(found: Gap, out: str | Path) -> Path:
     page = render(
         "gap.html.j2",
         title=f"How {' and '.join(found.methods)} could have been measured",
-        short=[line.strip() for line in (*short, *(_ranking(found) if several else ()))],
+        short=[line.strip()[:1].upper() + line.strip()[1:] for line in (*short, *(_ranking(found) if several else ()))],
         claims=claims,
         methods=found.methods,
         values=[{"way": w, "cells": [{"value": _spelled(m, v), "number": v} for v in vs]} for m, w, vs in _wide(found)],

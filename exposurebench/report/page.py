@@ -190,8 +190,8 @@ def _short(result: Result) -> Iterator[str]:
             yield f"The worst picture is {ends[0][0]} ({ends[0][1]}), the best {ends[1][0]} ({ends[1][1]})."
     parts = runs.error_parts({result.name: [result]}).get(result.name)
     if parts and (whole := sum(parts.values())):
-        listed = sorted(parts, key=lambda part: -parts[part])
-        shares = ", ".join(f"{parts[part] / whole:.0%} {runs.PARTS[part]}" for part in listed)
+        listed = [part for part in sorted(parts, key=lambda part: -parts[part]) if parts[part] >= runs.SMALLEST * whole]
+        shares = ", ".join(f"{100 * parts[part] / whole:.0f} % {runs.PARTS[part]}" for part in listed)
         yield f"Its mean squared error of {tables.spelled(whole, tables.decimals_of(whole, 1))} levels² is {shares}."
     yield "One result says how good, not whether better: exposurebench compare-runs sets it beside others."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -76,7 +75,7 @@ def escape_latex(text: str) -> str:
     >>> escape_latex("a_b 5 %\n\\x")
     'a\\_b 5 \\% \\textbackslash{}x'
     """
-    return re.sub(r"[^\w\s]|_", lambda found: _LATEX.get(found[0], found[0]), " ".join(text.split()))
+    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
 
 
 def _records(result: Result) -> list[dict[str, Any]]:

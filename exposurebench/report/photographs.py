@@ -175,7 +175,7 @@ def _settings(row: Row) -> list[str]:
     known = {"tau": "tau {:g}", "ev": "{:+g} EV", "clipped_share": "{:.1%} clipped"}
     shown = {words: row.get(name) for name, words in known.items()}
     return [
-        words.format(value).replace("-", "\N{MINUS SIGN}").replace("%", " %")
+        words.format(value).replace("-", "\N{MINUS SIGN}").replace("+0 ", "0 ").replace("%", " %")
         for words, value in shown.items()
         if isinstance(value, int | float) and math.isfinite(value)
     ]
