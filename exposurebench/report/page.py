@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from exposurebench import statistics, tables
+from exposurebench import tables
 from exposurebench.compare_runs import RunComparison
 from exposurebench.dataset import load_dataset
 from exposurebench.errors import InputError
 from exposurebench.explain_gap import method_of
-from exposurebench.files import safe_key, write_bytes, write_text
+from exposurebench.files import write_bytes, write_text
 from exposurebench.measures import is_per_set, name_and_column, value_columns
-from exposurebench.report import figures, paper, plots, runs
-from exposurebench.report.photographs import headline, legends, photographs, png_uri
+from exposurebench.report import panels, paper, runs
+from exposurebench.report.photographs import headline, legends, photographs
 from exposurebench.report.templates import render
 from exposurebench.result import Result
 
 ROWS = 1000
 """Rows of the per-image table on the page; the CSV has all."""
-ALONG = ("ev", "tau", "exposure_ev")
-"""Columns of the pairs along which curves are drawn, the first that varies."""
-PLACES = 12
-"""A setting with more values is cut into stretches of as many pairs each,"""
-STRETCHES = 6
-"""so many."""
 LED = 6
 """Comparisons of two methods that are told in words; more of them stand in the table alone."""
 
@@ -69,9 +59,9 @@ def write_page(
     about = first.document["dataset"]
     pairs = list(runs.accounts(comparison)) if comparison else []
     pictures, drawn, light = _photographs(results, dataset)
-    distributions, curves = list(_distributions(results)), list(_curves(results))
-    apart = list(_differences(pairs))
-    shown = [*distributions, *(figure for curve in curves for figure in curve["figures"]), *apart]
+    spread, curves = list(panels.distributions(results)), list(panels.curves(results))
+    apart = list(panels.differences(pairs))
+    shown = [*spread, *(figure for curve in curves for figure in curve["figures"]), *apart]
     for name, data in [*((figure["file"], figure["png"]) for figure in shown), *drawn.items()]:
         write_bytes(out / "figures" / name, data)
     boards = _boards(results)
@@ -92,11 +82,11 @@ def write_page(
         already_right=first.document.get("already_right", {}).get("pairs", 0),
         boards=boards,
         oracles=[(r.name, tables.told(r.document["method"])) for r in results if r.document["method"].get("oracle")],
-        floors=any(word.noise_floor for result in results for word in _words(result).values()),
-        error_parts=_error_parts(results, out),
-        distributions=distributions,
+        floors=any(found.noise_floor for result in results for found in _words(result).values()),
+        error_parts=panels.error_parts(results, out),
+        distributions=spread,
         curves=curves,
-        same=_same(first) if not curves else "",
+        same=panels.unvaried(first) if not curves else "",
         pictures=pictures,
         light=light,
         inverse=any(picture["inverse"] for picture in pictures),
@@ -184,10 +174,10 @@ def _short(result: Result) -> Iterator[str]:
         used = result.per_image[~result.per_image["unchanged"].astype(bool)].dropna(subset=[by.column])
         ordered = used.sort_values([by.column, "id"], ascending=[by.higher, True], kind="stable")
         if len(ordered) > 1:
-            ends = [
-                (row["id"], _spelled(result, by.metric, row[by.column])) for _, row in ordered.iloc[[0, -1]].iterrows()
-            ]
-            yield f"The worst picture is {ends[0][0]} ({ends[0][1]}), the best {ends[1][0]} ({ends[1][1]})."
+            facts = panels.facts_of(result)[by.metric]
+            ends = [(row["id"], panels.told(facts, row[by.column])) for _, row in ordered.iloc[[0, -1]].iterrows()]
+            said = [f"{key} ({words.value} {words.unit}".rstrip() + ")" for key, words in ends]
+            yield f"The worst picture is {said[0]}, the best {said[1]}."
     parts = runs.error_parts({result.name: [result]}).get(result.name)
     if parts and (whole := sum(parts.values())):
         listed = [part for part in sorted(parts, key=lambda part: -parts[part]) if parts[part] >= runs.SMALLEST * whole]
@@ -203,26 +193,6 @@ def _led(pairs: Sequence[dict[str, Any]], results: Sequence[Result]) -> list[dic
     numbers = {result.name: float(result.summary.set_index("metric")["value"][by.metric]) for result in results}
     best = (max if by.higher else min)(numbers, key=lambda name: numbers[name])
     return [pair for pair in pairs if best in (pair["first"], pair["second"])][:LED]
-
-
-def _same(result: Result) -> str:
-    """That there is nothing to draw a curve along."""
-    for column in ALONG:
-        if column in result.per_image and result.per_image[column].notna().any():
-            value = result.per_image[column].dropna().iloc[0]
-            return f"No curve along {column}, which is {value:g} in every pair."
-    return ""
-
-
-def _words(result: Result) -> dict[str, tables.Words]:
-    found = (tables.words({str(k): v for k, v in row.items()}) for row in result.summary.to_dict("records"))
-    return {word.metric: word for word in found}
-
-
-def _spelled(result: Result, metric: str, value: float) -> str:
-    facts = result.summary.set_index("metric").loc[metric].to_dict()
-    found = tables.words({**facts, "metric": metric, "value": value, "low": math.nan, "high": math.nan})
-    return f"{found.value} {found.unit}".rstrip()
 
 
 def _protocols(results: Sequence[Result]) -> dict[str, Mapping[str, Any]]:
@@ -242,6 +212,10 @@ def _facts(method: Mapping[str, Any]) -> dict[str, str]:
         else:
             spelled[key] = f"{value:,}" if isinstance(value, int) else str(value)
     return {key.replace("_", " "): text for key, text in spelled.items() if text}
+
+
+def _words(result: Result) -> dict[str, tables.Words]:
+    return {metric: tables.words(facts) for metric, facts in panels.facts_of(result).items()}
 
 
 # ---- tables --------------------------------------------------------------------------------------------
@@ -269,7 +243,9 @@ def _boards(results: Sequence[Result]) -> list[dict[str, Any]]:
                 "method": result.name,
                 "oracle": bool(result.document["method"].get("oracle")),
                 "cells": [
-                    {**dataclasses.asdict(row[metric]), "number": _number(values[metric])} if metric in row else None
+                    {**dataclasses.asdict(row[metric]), "number": panels.number(values[metric])}
+                    if metric in row
+                    else None
                     for metric in ordered
                 ],
             }
@@ -299,14 +275,14 @@ def _per_image(results: Sequence[Result]) -> dict[str, Any]:
         columns = [(name, name, column, by_id[0]) for name, column in named.items()]
     order, ascending = ([by.column, "id"], [by.higher, True]) if by else (["id"], [True])
     table = first.per_image.sort_values(order, ascending=ascending, kind="stable").head(ROWS)
-    known = set(first.summary["metric"])
+    known = panels.facts_of(first)
     lines = []
     for row in table.to_dict("records"):
         cells = []
         for _, metric, column, values in columns:
             value = float(values[column].get(row["id"], math.nan))
-            text = "" if math.isnan(value) else _spelled(first, metric, value).split(" ")[0] if metric in known else tables.spelled(value, 3)  # fmt: skip
-            cells.append({"value": text, "number": _number(value)})
+            text = "" if math.isnan(value) else panels.told(known[metric], value).value
+            cells.append({"value": text, "number": panels.number(value)})
         right = bool(row["unchanged"])
         cells.append({"value": "yes" if right else "no", "number": str(int(right))})
         lines.append({"scene": row["scene"], "id": row["id"], "cells": cells})
@@ -327,133 +303,7 @@ def _per_image(results: Sequence[Result]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _number(value: float) -> str:
-    """A number to sort by, in the form that a script reads."""
-    return json.dumps(float(value) if math.isfinite(value) else 1e300)
-
-
-# ---- figures -------------------------------------------------------------------------------------------
-
-
-def _figure(file: str, png: bytes, alt: str) -> dict[str, Any]:
-    return {"file": f"{safe_key(file)}.png", "png": png, "uri": png_uri(png), "alt": alt}
-
-
-def _used(result: Result, measure: str, column: str) -> NDArray[np.float64]:
-    """A metric's values as they enter its mean."""
-    used = result.per_image[~result.per_image["unchanged"].astype(bool)]
-    values = tables.capped(measure, used[column].to_numpy(dtype=np.float64))
-    return values[np.isfinite(values)]
-
-
-def _drawn(results: Sequence[Result]) -> dict[str, tuple[str, str]]:
-    """The metrics whose values are drawn, with the measure and the column of each: no parts of others."""
-    found = {}
-    for result in results:
-        for measure in result.metrics:
-            if not is_per_set(measure):
-                for name, column in value_columns(measure, result.per_image).items():
-                    if not runs.is_part(name):
-                        found.setdefault(name, (measure, column))
-    return found
-
-
-def _axis(results: Sequence[Result], metric: str) -> str:
-    word = next(words[metric] for words in map(_words, results) if metric in words)
-    better = {"higher": ", higher is better", "lower": ", lower is better"}.get(word.better, "")
-    return f"{metric}{f', {word.unit}' if word.unit else ''}{better}"
-
-
-def _distributions(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
-    for metric, (measure, column) in _drawn(results).items():
-        values = {r.name: _used(r, measure, column) for r in results if column in r.per_image}
-        if values := {name: some for name, some in values.items() if len(some)}:
-            words = ", ".join(f"{name} from {some.min():.4g} over {np.median(some):.4g} to {some.max():.4g}" for name, some in values.items())  # fmt: skip
-            png = plots.distributions(values, _axis(results, metric))
-            yield _figure(f"distribution-{metric}", png, f"distribution of {metric}: {words}")
-
-
-def _curves(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
-    """Means along the first setting of the pairs that varies."""
-    first = results[0].per_image
-    varying = [column for column in ALONG if column in first and first[column].nunique() > 1]
-    for column in varying[:1]:
-        cut = first[column].nunique() > PLACES
-        drawn, lines = [], []
-        for metric, (measure, cells) in _drawn(results).items():
-            points = {r.name: _along(r, measure, cells, column, cut) for r in results if cells in r.per_image}
-            if not (points := {name: some for name, some in points.items() if some}):
-                continue
-            png = plots.curves(points, column, _axis(results, metric).partition(", higher")[0].partition(", lower")[0])
-            drawn.append(_figure(f"{metric}-along-{column}", png, f"{metric} along {column}, as in the table below"))
-            for name, some in points.items():
-                facts = next(r for r in results if r.name == name).summary.set_index("metric").loc[metric].to_dict()
-                for point in some:
-                    told = tables.words({**facts, "metric": metric, "value": point.value, "low": point.low, "high": point.high})  # fmt: skip
-                    lines.append(
-                        {"method": name, "metric": metric, "place": point.place, "at": f"{point.place:.4g}",
-                         "number": _number(point.value), "value": told.value, "interval": told.interval}
-                    )  # fmt: skip
-        note = f"Means over the pairs of each {column}, with 95 % intervals over photographs."
-        if cut:
-            note = f"{STRETCHES} stretches of {column} with as many pairs each: means, with 95 % intervals over photographs."
-        yield {"column": column, "note": note, "figures": drawn, "lines": lines}
-
-
-def _along(result: Result, measure: str, cells: str, column: str, cut: bool) -> list[plots.Interval]:
-    used = result.per_image[~result.per_image["unchanged"].astype(bool)].dropna(subset=[cells, column])
-    used = used.sort_values(column, kind="stable")
-    parts = np.array_split(np.arange(len(used)), STRETCHES) if cut else used.reset_index().groupby(column).indices.values()  # fmt: skip
-    found = []
-    for places in parts:
-        if len(places):
-            some = used.iloc[places]
-            values = tables.capped(measure, some[cells].to_numpy(dtype=np.float64))
-            low, high = statistics.mean_interval(values, some["scene"].to_numpy())
-            found.append(plots.Interval(float(some[column].mean()), float(values.mean()), low, high))
-    return found
-
-
-def _differences(pairs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A figure for each metric that is compared: the difference of every two methods."""
-    for metric in dict.fromkeys(row["metric"] for pair in pairs for row in pair["rows"] if not row["is_part"]):
-        rows = [row for pair in pairs for row in pair["rows"] if row["metric"] == metric and not math.isnan(row["low"])]
-        if rows:
-            listed = [
-                (plots.Interval((r["first"], r["second"]), r["difference"], r["low"], r["high"]), r["verdict"])
-                for r in rows
-            ]
-            unit = f", {rows[0]['unit']}" if rows[0]["unit"] else ""
-            axis = f"{metric}{unit}; {rows[0]['better']} is better"
-            said = "; ".join(f"{r['first']} less {r['second']}: {r['sentence']}" for r in rows)
-            yield _figure(
-                f"difference-{metric}", plots.differences(listed, axis, rows[0]["margin"]), f"{metric}: {said}"
-            )
-
-
-def _error_parts(results: Sequence[Result], out: Path) -> dict[str, Any] | None:
-    """The stacked bars, and their numbers."""
-    starred = {f"{r.name}{'*' if r.document['method'].get('oracle') else ''}": [r] for r in results}
-    parts = runs.error_parts(starred)
-    if not parts:
-        return None
-    path, first = out / "figures" / "error_parts.png", results[0]
-    about = f"{first.document['dataset']['name']}, {tables.pairs_and_photographs(first.per_image)}"
-    figures.error_bars(path, parts, runs.PARTS, about)
-    lines = []
-    for result, (name, values) in zip(results, parts.items(), strict=True):
-        words, whole = _words(result), sum(values.values())
-        cells = [
-            {
-                "number": _number(value),
-                "value": words[f"error_parts.{part}"].value,
-                "interval": words[f"error_parts.{part}"].interval,
-                "share": f"{value / whole:.0%}".replace("%", " %") if whole else "",
-            }
-            for part, value in {"total": whole, **values}.items()
-        ]
-        lines.append({"name": name, "cells": cells})
-    return {"uri": png_uri(path.read_bytes()), "names": ["in all", *runs.PARTS.values()], "lines": lines}
+# ---- photographs ----------------------------------------------------------------------------------------
 
 
 def _photographs(

@@ -223,7 +223,8 @@ def _apart(image: Image, target: Image, given: Image) -> NDArray[np.float32]:
         return found
     least = DARKEST * white_level(target.pixels)
     ours, theirs = (np.log2(np.maximum(_luminance(p), least)) for p in (_gained(image.pixels, target.pixels, given), target.pixels))  # fmt: skip
-    return np.abs(ours - theirs).astype(np.float32) / np.float32(STOPS)
+    stops: NDArray[np.float32] = np.abs(ours - theirs).astype(np.float32) / np.float32(STOPS)
+    return stops
 
 
 def _luminance(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -44,7 +44,7 @@ def _panel(height: float, *, left: int = 4, above: int = 0) -> Iterator[tuple[Fi
         above: lines of a legend over them.
     """
     data = io.BytesIO()
-    look = {"font.size": 9, "text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False}
+    look: Any = {"font.size": 9, "text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False}
     with matplotlib.style.context("default"), mpl.rc_context(look), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in a script that the font lacks
         beside, below, top = 0.34 + 0.066 * left, 0.5, 0.1 + 0.175 * above

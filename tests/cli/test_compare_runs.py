@@ -29,8 +29,12 @@ def test_words_a_table_and_a_picture(run: Callable[..., Any], results: list[str]
     assert {path.name for path in (tmp_path / "c").iterdir()} == {
         "differences.csv",
         "photographs.csv",
-        "error_parts.png",
+        "report.html",
+        "figures",
+        "table.md",
+        "table.tex",
     }
+    assert (tmp_path / "c" / "figures" / "error_parts.png").is_file()
     assert shown.err == ""
 
 
