@@ -191,6 +191,7 @@ def test_curves_where_a_setting_varies(made: Callable[..., Result], tmp_path: Pa
     assert "No curve along tau, which is 0.5 in every pair" in text_of(write_page([still], None, tmp_path))
 
 
+@pytest.mark.slow
 def test_a_thousand_photographs_of_noise_stay_below_twenty_megabytes(
     made: Callable[..., Result], tmp_path: Path
 ) -> None:
