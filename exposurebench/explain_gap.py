@@ -148,7 +148,8 @@ def explain_gap(
     columns: list[pd.DataFrame] = []
     sources = iter(predictions)
     for name, result in found.items():
-        method = _method(result, opened, split, rows, sources, device)
+        source = None if result.document["method"]["kind"] == "baseline" else next(sources, None)
+        method = method_of(result, opened, rows, source, device)
 
         def work(row: Row, method: Method = method) -> dict[tuple[str, str], float]:
             given, target = opened.read_input(split, row), opened.read_target(split, row)
@@ -184,22 +185,34 @@ def _metrics(claims: Sequence[Claim], metrics: Sequence[str]) -> list[str]:
     return names
 
 
-def _method(result: Result, opened: Dataset, split: str, rows: Sequence[Row], sources: Any, device: str) -> Method:
-    """What makes a result's images again."""
-    facts = result.document["method"]
+def method_of(
+    result: Result, opened: Dataset, rows: Sequence[Row], source: str | Path | None = None, device: str = "cpu"
+) -> Method:
+    """What makes a result's images again.
+
+    Args:
+        result: read from disk.
+        opened: the data set that it is of.
+        rows: its pairs.
+        source: where the images come from, if not from a baseline: the folder of predictions, or the checkpoint.
+        device: where a network runs.
+
+    Raises:
+        InputError: it is no baseline, and there is no source.
+    """
+    facts, split = result.document["method"], str(result.document["dataset"]["split"])
     if facts["kind"] == "baseline":
         training = TrainingTargets(opened) if "train" in opened.splits else None
         brackets = Brackets(opened, split)
         return open_method(
             f"baseline:{facts['baseline']}", training=training, brackets=brackets, settings=facts["settings"]
         )
-    source = next(sources, None)
     if source is None:
         raise InputError(
             f"{result.name} is no baseline: say where its images come from with --predictions, a folder or a model.pt"
         )
     if Path(source).is_dir():
-        return open_predictions(source, result.name, rows)
+        return open_predictions(source, result.name, rows, "srgb" if opened.gives == "srgb" else "linear")
     return open_method(str(source), device=device)
 
 

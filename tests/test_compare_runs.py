@@ -15,7 +15,8 @@ from exposurebench import measures
 from exposurebench.compare_runs import compare_runs, write_comparison
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.evaluate import evaluate
-from exposurebench.report.runs import as_text, draw_error_parts, error_parts
+from exposurebench.report.page import write_comparison_page
+from exposurebench.report.runs import as_text, error_parts
 from exposurebench.result import FORMAT, derived, write_result
 
 Made = Callable[..., Path]
@@ -165,18 +166,15 @@ def test_real_results_say_where_the_error_comes_from(samples: Path, tmp_path: Pa
     scores = found.table.set_index("metric")
     assert scores.loc["psnr", "family"] == scores.loc["error_parts.total", "family"] == 2
     assert scores.loc["error_parts.gain", "family"] == 5, "parts answer another question than scores"
-    parts = error_parts(found)
+    parts = error_parts(found.runs)
     for name in parts:
         total = found.runs[name][0].summary.set_index("metric").loc["error_parts.total", "value"]
         assert sum(parts[name].values()) == pytest.approx(total, rel=1e-8)
     text = as_text(found)
     assert "why: identity has" in text
     assert "inverse_clip is an oracle, no competitor: it is told" in text
-    [path] = draw_error_parts(found, tmp_path / "out")
-    assert path.read_bytes().startswith(b"\x89PNG")
-    again = path.read_bytes()
-    draw_error_parts(found, tmp_path / "out")
-    assert path.read_bytes() == again, "the same bytes every time"
+    write_comparison_page(found, tmp_path / "out")
+    assert (tmp_path / "out" / "figures" / "error_parts.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_scene_is_one_observation_of_consistency(trainable: Path, tmp_path: Path) -> None:

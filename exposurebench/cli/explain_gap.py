@@ -23,7 +23,9 @@ from exposurebench.cli import options
 @options.metrics
 @options.device
 @options.workers
-@options.folder("--out", help="Write protocols.csv and, of several results, the map ranks.png into this folder.")
+@options.folder(
+    "--out", help="Write protocols.csv, a page and, of several results, the map ranks.png into this folder."
+)
 @options.as_json
 def explain_gap(
     words: tuple[str, ...],
@@ -44,7 +46,7 @@ def explain_gap(
     from exposurebench.explain_gap import claim
     from exposurebench.explain_gap import explain_gap as explain
     from exposurebench.files import write_text
-    from exposurebench.report.gap import as_text, document, draw_ranks
+    from exposurebench.report.gap import as_text, document, draw_ranks, write_gap_page
 
     claims = [claim(word) for word in words if "=" in word and not Path(word).exists()]
     results = [word for word in words if "=" not in word or Path(word).exists()]
@@ -63,7 +65,8 @@ def explain_gap(
     written = []
     if out:
         write_text(out / "protocols.csv", found.table.to_csv(index=False, lineterminator="\n"))
-        written = [out / "protocols.csv", *([draw_ranks(found, out)] if len(results) > 1 else [])]
+        ranks = [draw_ranks(found, out)] if len(results) > 1 else []
+        written = [out / "protocols.csv", *ranks, write_gap_page(found, out)]
     if as_json:
         options.emit({**document(found), "written": [str(path) for path in written]})
     else:

@@ -12,9 +12,11 @@ import pandas as pd
 
 from exposurebench import catalog, tables
 from exposurebench.explain_gap import EVERY, Claim, Gap
+from exposurebench.files import write_text
 from exposurebench.protocols import OURS
 from exposurebench.report import figures
 from exposurebench.report.summary import table
+from exposurebench.report.templates import render
 
 NEAREST = 8
 """Ways to measure that are listed besides those that give the number."""
@@ -89,14 +91,17 @@ def _said(near: pd.DataFrame, ours: Any, metric: str, unit: str) -> str:
     )
 
 
-def _values(found: Gap) -> list[str]:
-    """What the methods score by every way, where there is no published number to look for."""
+def _wide(found: Gap) -> Iterator[tuple[str, str, list[float]]]:
+    """By every way to measure: the metric, the way, and the value of every method."""
     wide = found.table.pivot_table(index=["metric", "part", "protocol"], columns="method", values="value", sort=False)
-    rows = []
     for key, row in wide.iterrows():
         metric, part, protocol = (str(name) for name in cast("tuple[str, str, str]", key))
-        way = f"{metric}: {_way({'protocol': protocol, 'part': part})}"
-        rows.append((way, *(_spelled(metric, row[m]) for m in found.methods), ""))
+        yield metric, f"{metric}: {_way({'protocol': protocol, 'part': part})}", [float(row[m]) for m in found.methods]
+
+
+def _values(found: Gap) -> list[str]:
+    """What the methods score by every way, where there is no published number to look for."""
+    rows = [(way, *(_spelled(metric, value) for value in values), "") for metric, way, values in _wide(found)]
     return [line.rstrip() for line in table(("measured by", *found.methods, ""), rows)]
 
 
@@ -118,12 +123,54 @@ def _ranking(found: Gap) -> Iterator[str]:
 
 def draw_ranks(found: Gap, out: str | Path) -> Path:
     """Draw ``ranks.png``: the rank of every method by every way to measure; gives its path."""
+    order, ways = _ranks(found)
+    path = Path(out) / "ranks.png"
+    figures.rank_map(path, ways, order, f"{found.ranks()['metric'][0]} as measured here")
+    return path
+
+
+def _ranks(found: Gap) -> tuple[list[str], dict[str, list[int]]]:
+    """The methods in the order of our own protocol, and their ranks by every way to measure."""
     ranks = found.ranks()
     ours = ranks[(ranks["protocol"] == OURS) & (ranks["part"] == EVERY)].iloc[0]
     order = sorted(found.methods, key=lambda name: (ours[name], found.methods.index(name)))
-    rows = {f"{row['metric']}: {_way(row)}": [int(row[name]) for name in order] for _, row in ranks.iterrows()}
-    path = Path(out) / "ranks.png"
-    figures.rank_map(path, rows, order, f"{ours['metric']} as measured here")
+    return order, {f"{row['metric']}: {_way(row)}": [int(row[name]) for name in order] for _, row in ranks.iterrows()}
+
+
+def write_gap_page(found: Gap, out: str | Path) -> Path:
+    """Write ``report.html``: what every published number could have been measured by, and whether a ranking is real.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    claims, short = [], []
+    for wanted in found.claims:
+        said = list(_claim(found, wanted))
+        short += [said[0], said[-1]]
+        rows = [
+            {"way": _way(row), "value": _spelled(wanted.metric, row["value"]), "number": row["value"], "gives": row["gives"],
+             "off": _spelled(wanted.metric, row["off"], signed=True), "off_number": abs(row["off"])}
+            for _, row in found.near(wanted).iterrows()
+        ]  # fmt: skip
+        title = f"Which way to measure {found.methods[0]} gives {wanted.metric} {wanted.value:g}"
+        claims.append({"title": title, "metric": wanted.metric, "rows": rows})
+    several = len(found.methods) > 1
+    order, ranks = _ranks(found) if several else ([], {})
+    moved = [{"way": w, "cells": [{"rank": r, "moved": r - n} for r, n in zip(rs, next(iter(ranks.values())), strict=True)]} for w, rs in ranks.items()]  # fmt: skip
+    page = render(
+        "gap.html.j2",
+        title=f"How {' and '.join(found.methods)} could have been measured",
+        short=[line.strip()[:1].upper() + line.strip()[1:] for line in (*short, *(_ranking(found) if several else ()))],
+        claims=claims,
+        methods=found.methods,
+        values=[{"way": w, "cells": [{"value": _spelled(m, v), "number": v} for v in vs]} for m, w, vs in _wide(found)],
+        order=order,
+        ranks=moved,
+        reference=next(iter(ranks), ""),
+        titles={name: found.titles[name] for name in dict.fromkeys(found.table["protocol"])},
+    )
+    path = Path(out) / "report.html"
+    write_text(path, page)
     return path
 
 

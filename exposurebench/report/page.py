@@ -1,54 +1,49 @@
-"""One page with the numbers and pictures of an evaluation: a single file that needs no network."""
+"""The page of one result, or of a comparison of several: a single file that needs no network, and its figures."""
 
 from __future__ import annotations
 
-import base64
-import json
+import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from exposurebench import catalog, tables
-from exposurebench.camera import preview
-from exposurebench.dataset import Dataset, load_dataset
+from exposurebench import tables
+from exposurebench.compare_runs import RunComparison
+from exposurebench.dataset import load_dataset
 from exposurebench.errors import InputError
-from exposurebench.files import write_text
-from exposurebench.images import Image, encode_image
-from exposurebench.measures import entry_of, is_per_set, measured_with, name_and_column, takes, value_columns
-from exposurebench.method import corrected
-from exposurebench.report.maps import TICKS, gray, overlaid, ramp
-from exposurebench.report.pictures import spread, thumbnail
+from exposurebench.explain_gap import method_of
+from exposurebench.files import write_bytes, write_text
+from exposurebench.measures import is_per_set, name_and_column, value_columns
+from exposurebench.report import panels, paper, runs
+from exposurebench.report.photographs import headline, legends, photographs
 from exposurebench.report.templates import render
 from exposurebench.result import Result
-from exposurebench.scoring import cells_of, map_of, sides_of
-from exposurebench.tensors import to_tensor
 
-PHOTOGRAPHS = 6
-"""Photographs that are shown."""
 ROWS = 1000
 """Rows of the per-image table on the page; the CSV has all."""
-DIFFERENCE_LEVELS = 64
-"""The difference, of 255 levels, that is black in the pictures; none is white."""
-THUMBNAIL_PX = {True: 360, False: 200}
-"""The longest side of a picture where one result is shown, and where several are."""
-QUALITY = 75
+LED = 6
+"""Comparisons of two methods that are told in words; more of them stand in the table alone."""
 
 
-def write_page(results: Sequence[Result], dataset: str | Path, out: str | Path, *, title: str | None = None) -> Path:
-    """Write ``report.html``: the summary of one or several results, pictures, protocols.
+def write_page(
+    results: Sequence[Result],
+    dataset: str | Path | None,
+    out: str | Path,
+    *,
+    title: str | None = None,
+    comparison: RunComparison | None = None,
+) -> Path:
+    """Write ``report.html``, and beside it its figures (``figures/*.png``) and tables (``table.md``, ``table.tex``).
 
-    Pictures of predictions are made anew by the results' methods; results that were read from disk have none.
+    Pictures of outputs are made anew by the results' methods; results that were read from disk have none.
 
     Args:
         results: of one data set and split, in the order of the rows.
-        dataset: that data set's folder.
+        dataset: that data set's folder; None for a page without photographs.
         out: the page's folder.
-        title: the heading; by default the data set and the split.
+        title: the heading; by default the method, or the data set and the split where there are several.
+        comparison: what sets the results apart; the page then says it first.
 
     Returns:
         The page.
@@ -60,106 +55,148 @@ def write_page(results: Sequence[Result], dataset: str | Path, out: str | Path, 
     if not results:
         raise InputError("no results: a page needs at least one")
     tables.check_comparable({result.name: result.document for result in results})
-    opened, first = load_dataset(dataset), results[0]
+    out, first = Path(out), results[0]
     about = first.document["dataset"]
-    if opened.pixels != about["pixels"]:
-        raise InputError(f"{str(dataset)!r} is not the data set that {first.name} was evaluated on: name that one")
-    photographs = min(result.per_image["scene"].nunique() for result in results)
+    pairs = list(runs.accounts(comparison)) if comparison else []
+    pictures, drawn, light = _photographs(results, dataset)
+    spread, curves = list(panels.distributions(results)), list(panels.curves(results))
+    apart = list(panels.differences(pairs))
+    shown = [*spread, *(figure for curve in curves for figure in curve["figures"]), *apart]
+    for name, data in [*((figure["file"], figure["png"]) for figure in shown), *drawn.items()]:
+        write_bytes(out / "figures" / name, data)
+    boards = _boards(results)
+    number = min(result.per_image["scene"].nunique() for result in results)
     page = render(
         "page.html.j2",
-        title=title or f"{about['name']}, split {about['split']}",
-        about=about,
+        title=title or _title(results),
+        about={"title": "", "command": "", "complete": True, **about},
         size=tables.pairs_and_photographs(first.per_image),
-        photographs=photographs,
-        smoke_test=photographs < tables.RANKED_FROM,
+        photographs=number,
+        smoke_test=number < tables.RANKED_FROM,
+        order=_order(results),
+        short=_short(first) if len(results) == 1 else [],
+        pairs=pairs,
+        led=_led(pairs, results),
+        differences=apart,
+        footnotes=[*runs.footnotes(comparison)] if comparison else [],
         already_right=first.document.get("already_right", {}).get("pairs", 0),
-        boards=_boards(results),
+        boards=boards,
         oracles=[(r.name, tables.told(r.document["method"])) for r in results if r.document["method"].get("oracle")],
-        floors=any(word.noise_floor for result in results for word in _words(result).values()),
-        pictures=_pictures(results, opened, about["split"]),
-        drawn=[result.name for result in results if result.method is None],
-        legend=_legend(results),
-        difference_levels=DIFFERENCE_LEVELS,
-        per_image=_per_image(first) if len(results) == 1 else None,
+        floors=any(found.noise_floor for result in results for found in _words(result).values()),
+        error_parts=panels.error_parts(results, out),
+        distributions=spread,
+        curves=curves,
+        same=panels.unvaried(first) if not curves else "",
+        pictures=pictures,
+        light=light,
+        inverse=any(picture["inverse"] for picture in pictures),
+        without=[result.name for result in results if result.method is None],
+        legends=legends(results, "linear" if light else "srgb") if any(p["errors"] for p in pictures) else None,
+        per_image=_per_image(results),
         protocols={name: tables.protocol_line(facts) for name, facts in _protocols(results).items()},
         methods=[(result.name, _facts(result.document["method"])) for result in results],
         versions=first.document.get("versions", {}),
-        one=len(results) == 1,
+        hardware=first.document.get("hardware", ""),
     )
-    path = Path(out) / "report.html"
-    write_text(path, page)
-    return path
+    for_papers = [paper.score_table(results), *([paper.difference_table(pairs)] if pairs else [])]
+    write_text(out / "table.md", paper.as_markdown(for_papers))
+    write_text(out / "table.tex", paper.as_latex(for_papers))
+    write_text(out / "report.html", page)
+    return out / "report.html"
 
 
-# ---- numbers -------------------------------------------------------------------------------------------
+def write_comparison_page(
+    found: RunComparison, out: str | Path, *, dataset: str | Path | None = None, predictions: Sequence[str | Path] = ()
+) -> Path:
+    """Write the page of a comparison of results; see :func:`write_page`.
+
+    Args:
+        found: the comparison.
+        out: the page's folder.
+        dataset: where the photographs are; None for a page without.
+        predictions: where the images of results come from that are no baselines, in their order: a folder of
+            predictions, or a checkpoint. What is missing is not shown, and the page says so. A method that was
+            trained several times is shown by its first training.
+
+    Raises:
+        InputError: the folder of another data set, or predictions that cannot be read.
+        StorageError: the folder cannot be written.
+    """
+    results, sources = [], iter(predictions)
+    opened = load_dataset(dataset) if dataset else None
+    for name, some in found.runs.items():
+        for number, result in enumerate(some):
+            label = name if len(some) == 1 else f"{name}, training {number}"
+            method = None
+            if opened and number == 0:
+                is_baseline = result.document["method"].get("kind") == "baseline"
+                source = None if is_baseline else next(sources, None)
+                if is_baseline or source:
+                    rows = opened.rows(result.document["dataset"]["split"])
+                    kept = set(result.per_image["id"])
+                    method = method_of(result, opened, [row for row in rows if row["id"] in kept], source)
+            results.append(dataclasses.replace(result, document={**result.document, "name": label}, method=method))
+    about = results[0].document["dataset"]
+    title = f"{' against '.join(found.runs)}: {about['name']}, split {about['split']}"
+    return write_page(results, dataset, out, title=title, comparison=found)
 
 
-def _words(result: Result) -> dict[str, tables.Words]:
-    found = (tables.words({str(k): v for k, v in row.items()}) for row in result.summary.to_dict("records"))
-    return {word.metric: word for word in found}
+# ---- in words ------------------------------------------------------------------------------------------
+
+
+def _title(results: Sequence[Result]) -> str:
+    about = results[0].document["dataset"]
+    where = f"{about['name']}, split {about['split']}"
+    return f"{results[0].name} on {where}" if len(results) == 1 else where
+
+
+def _order(results: Sequence[Result]) -> str:
+    """The methods by the headline metric, the best first."""
+    by = headline(results)
+    if by is None:
+        return ""
+    numbers = [float(result.summary.set_index("metric")["value"][by.metric]) for result in results]
+    order = sorted(range(len(results)), key=lambda i: -numbers[i] if by.higher else numbers[i])
+    listed = []
+    for place in order:
+        found = _words(results[place])[by.metric]
+        interval = f" (95 % interval {found.interval})" if found.interval and len(results) == 1 else ""
+        star = "*" if results[place].document["method"].get("oracle") else ""
+        listed.append(f"{results[place].name}{star} {found.value} {found.unit}".rstrip() + interval)
+    if len(results) == 1:
+        return f"Mean {by.metric}: {listed[0]}."
+    return f"By mean {by.metric}, {'higher' if by.higher else 'lower'} is better: {', '.join(listed)}."
+
+
+def _short(result: Result) -> Iterator[str]:
+    """What one result says: its range, and where its error comes from."""
+    if by := headline([result]):
+        used = result.per_image[~result.per_image["unchanged"].astype(bool)].dropna(subset=[by.column])
+        ordered = used.sort_values([by.column, "id"], ascending=[by.higher, True], kind="stable")
+        if len(ordered) > 1:
+            facts = panels.facts_of(result)[by.metric]
+            ends = [(row["id"], panels.told(facts, row[by.column])) for _, row in ordered.iloc[[0, -1]].iterrows()]
+            said = [f"{key} ({words.value} {words.unit}".rstrip() + ")" for key, words in ends]
+            yield f"The worst picture is {said[0]}, the best {said[1]}."
+    parts = runs.error_parts({result.name: [result]}).get(result.name)
+    if parts and (whole := sum(parts.values())):
+        listed = [part for part in sorted(parts, key=lambda part: -parts[part]) if parts[part] >= runs.SMALLEST * whole]
+        shares = ", ".join(f"{100 * parts[part] / whole:.0f} % {runs.PARTS[part]}" for part in listed)
+        yield f"Its mean squared error of {tables.spelled(whole, tables.decimals_of(whole, 1))} levels² is {shares}."
+    yield "One result says how good, not whether better: exposurebench compare-runs sets it beside others."
+
+
+def _led(pairs: Sequence[dict[str, Any]], results: Sequence[Result]) -> list[dict[str, Any]]:
+    """The comparisons that are told in words: all of few, of many those of the method that leads."""
+    if len(pairs) <= LED or (by := headline(results)) is None:
+        return list(pairs[:LED])
+    numbers = {result.name: float(result.summary.set_index("metric")["value"][by.metric]) for result in results}
+    best = (max if by.higher else min)(numbers, key=lambda name: numbers[name])
+    return [pair for pair in pairs if best in (pair["first"], pair["second"])][:LED]
 
 
 def _protocols(results: Sequence[Result]) -> dict[str, Mapping[str, Any]]:
     return {name: facts for result in results for name, facts in result.document["protocols"].items()}
-
-
-def _boards(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """The table that everybody wants, and below it one for whatever else each measure of sets has."""
-    rows = [_words(result) for result in results]
-    found = {word.metric: word for row in rows for word in row.values()}
-    family_of = {metric: name_and_column(metric)[0] for metric in found}
-    sets = list(dict.fromkeys(family_of[metric] for metric in found if is_per_set(family_of[metric])))
-    first = sets[:1]
-    main = [m for m in found if family_of[m] not in sets or (family_of[m] in first and not m.endswith("_w1"))]
-    others = [[m for m in found if family_of[m] == family and m not in main] for family in sets]
-    boards = []
-    for name, metrics in (("Scores", main), *zip(sets, others, strict=True)):
-        families: dict[str, list[dict[str, str]]] = {}
-        for metric in metrics:
-            family, part = name_and_column(metric)
-            arrow = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}"}.get(found[metric].better, "")
-            column = {"part": part.replace("_", " "), "unit": found[metric].unit, "arrow": arrow}
-            families.setdefault(family, []).append({**column, "better": found[metric].better})
-        lines = [
-            {
-                "method": result.name,
-                "oracle": bool(result.document["method"].get("oracle")),
-                "cells": [row.get(metric) for metric in metrics],
-            }
-            for result, row in zip(results, rows, strict=True)
-        ]
-        if metrics:
-            boards.append({"name": name, "families": families, "lines": lines})
-    return boards
-
-
-def _per_image(result: Result) -> dict[str, Any]:
-    """Every pair's values of the metrics that have one, worst first by the first of them."""
-    single = [measure for measure in result.metrics if not is_per_set(measure)]
-    columns = {name: column for m in single for name, column in value_columns(m, result.per_image).items()}
-    summary = _words(result)
-    order = _worst_first(result)
-    by, ascending = ([order[0], "id"], [order[1], True]) if order else (["id"], [True])
-    table = result.per_image.sort_values(by, ascending=ascending, kind="stable").head(ROWS)
-    lines = []
-    for row in table.to_dict("records"):
-        cells = []
-        for metric, column in columns.items():
-            value = float(row[column])
-            decimals = 2 if metric in summary and summary[metric].unit == "dB" else 3
-            text = "" if math.isnan(value) else tables.spelled(value, tables.decimals_of(value, decimals))
-            cells.append({"text": text, "value": json.dumps(_finite(value))})
-        lines.append({"scene": row["scene"], "id": row["id"], "cells": cells, "unchanged": bool(row["unchanged"])})
-    units = {metric: summary[metric].unit if metric in summary else "" for metric in columns}
-    several = result.per_image["scene"].duplicated().any()
-    sorted_by = {name: "ascending" if ascending[0] else "descending" for name, c in columns.items() if c == by[0]}
-    return {
-        "metrics": units, "lines": lines, "total": len(result.per_image), "several": several, "sorted": sorted_by,
-    }  # fmt: skip
-
-
-def _finite(value: float) -> float:
-    return value if math.isfinite(value) else 1e300
 
 
 def _facts(method: Mapping[str, Any]) -> dict[str, str]:
@@ -177,121 +214,109 @@ def _facts(method: Mapping[str, Any]) -> dict[str, str]:
     return {key.replace("_", " "): text for key, text in spelled.items() if text}
 
 
-# ---- pictures ------------------------------------------------------------------------------------------
+def _words(result: Result) -> dict[str, tables.Words]:
+    return {metric: tables.words(facts) for metric, facts in panels.facts_of(result).items()}
 
 
-def _pictures(results: Sequence[Result], dataset: Dataset, split: str) -> list[dict[str, Any]]:
-    """For every photograph that is shown: its input, its target, and what each method made of it."""
-    rows = {str(row["id"]): row for row in dataset.rows(split)}
-    side = THUMBNAIL_PX[len(results) == 1]
-    pictures = []
-    for key, why in _chosen(results):
-        row = rows[key]
-        given, target = dataset.read_input(split, row), dataset.read_target(split, row)
-        methods = []
-        for result in results:
-            if result.method is None:
-                continue
-            pixels = corrected(result.method, given.as_float(), row, target.bit_depth)
-            prediction = Image(pixels, target.bit_depth, target.encoding)
-            seen = _maps(result, pixels, target, given)
-            apart = {"what": "its difference from the target", "scores": ""}
-            shown = seen or [(apart, _difference(_shown(prediction), _shown(target)))]
-            methods.append(
-                {
-                    "name": result.name,
-                    "oracle": bool(result.document["method"].get("oracle")),
-                    "psnr": _psnr(prediction, target),
-                    "prediction": _data_uri(_shown(prediction), side),
-                    "others": [{**words, "uri": _data_uri(image, side)} for words, image in shown],
-                }
-            )
-        pictures.append(
+# ---- tables --------------------------------------------------------------------------------------------
+
+
+def _boards(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """The table that everybody wants, and below it one for whatever else each measure of sets has."""
+    rows = [_words(result) for result in results]
+    numbers = [dict(zip(r.summary["metric"], r.summary["value"], strict=True)) for r in results]
+    found = {word.metric: word for row in rows for word in row.values()}
+    family_of = {metric: name_and_column(metric)[0] for metric in found}
+    sets = list(dict.fromkeys(family_of[metric] for metric in found if is_per_set(family_of[metric])))
+    first = sets[:1]
+    whole = [m for m in found if not runs.is_part(m)]
+    main = [m for m in whole if family_of[m] not in sets or (family_of[m] in first and not m.endswith("_w1"))]
+    others = [[m for m in whole if family_of[m] == family and m not in main] for family in sets]
+    boards = []
+    for name, metrics in (("Scores", main), *zip(sets, others, strict=True)):
+        families: dict[str, list[str]] = {}
+        for metric in metrics:
+            families.setdefault(family_of[metric], []).append(metric)
+        ordered = [metric for some in families.values() for metric in some]
+        lines = [
             {
-                "scene": row["scene"],
-                "id": key,
-                "why": why,
-                "settings": [f"{name} {row[name]:.3g}" for name in ("tau", "clipped_share") if name in row],
-                "input": _data_uri(given, side),
-                "input_psnr": _psnr(given, target),
-                "target": _data_uri(_shown(target), side),
-                "methods": methods,
+                "method": result.name,
+                "oracle": bool(result.document["method"].get("oracle")),
+                "cells": [
+                    {**dataclasses.asdict(row[metric]), "number": panels.number(values[metric])}
+                    if metric in row
+                    else None
+                    for metric in ordered
+                ],
             }
-        )
-    return pictures
+            for result, row, values in zip(results, rows, numbers, strict=True)
+        ]
+        if metrics:
+            columns = [_column(found[metric]) for metric in ordered]
+            boards.append({"name": name, "families": families, "columns": columns, "lines": lines})
+    return boards
 
 
-def _maps(result: Result, prediction: NDArray[Any], target: Image, given: Image) -> list[tuple[dict[str, str], Image]]:
-    """Where the metrics that draw maps see the prediction differ, with their scores of it."""
-    sides, below, found = sides_of(prediction, target, given), gray(target), []
-    for measure, facts in result.document["protocols"].items():
-        if takes(entry := measured_with(measure, facts), "with_map"):
-            shares = map_of(measure, entry, sides)
-            cells, _ = cells_of({measure: entry}, "", sides)
-            scores = ", ".join(
-                f"{name.rpartition(':')[2]} {tables.spelled(value, tables.decimals_of(value, 3))}"
-                for name, value in cells.items()
-            )
-            if shares is not None:
-                words = {"what": f"{measure}: {entry.fact('MAP')}", "scores": scores}
-                found.append((words, Image(overlaid(shares, below))))
-    return found
+def _column(word: tables.Words) -> dict[str, str]:
+    part = name_and_column(word.metric)[1].replace("_", " ")
+    arrow = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}"}.get(word.better, "")
+    return {"words": ", ".join(filter(None, (part, word.unit))), "arrow": arrow, "better": word.better}
 
 
-def _legend(results: Sequence[Result]) -> dict[str, Any] | None:
-    """The colours of the maps, where a measure draws some."""
-    drawing = [name for name, facts in _protocols(results).items() if takes(measured_with(name, facts), "with_map")]
-    if not drawing or all(result.method is None for result in results):
-        return None
-    return {"metrics": drawing, "ticks": [f"{tick:g}" for tick in TICKS], "uri": _data_uri(Image(ramp(360, 22)), 360)}
+def _per_image(results: Sequence[Result]) -> dict[str, Any]:
+    """Every pair's values, worst first by the headline metric: all of one result, of several that metric alone."""
+    first, by = results[0], headline(results)
+    by_id = [result.per_image.set_index("id") for result in results]
+    if len(results) > 1:
+        columns = [(f"{r.name}: {by.metric}", by.metric, by.column, table) for r, table in zip(results, by_id, strict=True)] if by else []  # fmt: skip
+    else:
+        single = [measure for measure in first.metrics if not is_per_set(measure)]
+        named = {name: column for m in single for name, column in value_columns(m, first.per_image).items()}
+        columns = [(name, name, column, by_id[0]) for name, column in named.items()]
+    order, ascending = ([by.column, "id"], [by.higher, True]) if by else (["id"], [True])
+    table = first.per_image.sort_values(order, ascending=ascending, kind="stable").head(ROWS)
+    known = panels.facts_of(first)
+    lines = []
+    for row in table.to_dict("records"):
+        cells = []
+        for _, metric, column, values in columns:
+            value = float(values[column].get(row["id"], math.nan))
+            text = "" if math.isnan(value) else panels.told(known[metric], value).value
+            cells.append({"value": text, "number": panels.number(value)})
+        right = bool(row["unchanged"])
+        cells.append({"value": "yes" if right else "no", "number": str(int(right))})
+        lines.append({"scene": row["scene"], "id": row["id"], "cells": cells})
+    units = {metric: word.unit for metric, word in _words(first).items()}
+    heads = [
+        {
+            "words": ", ".join(filter(None, (name, units.get(metric)))),
+            "sorted": ("ascending" if by.higher else "descending")
+            if by and number == 0 and column == by.column
+            else "",
+        }
+        for number, (name, metric, column, _) in enumerate(columns)
+    ]
+    return {
+        "columns": [*heads, {"words": "right already", "sorted": ""}], "lines": lines, "total": len(first.per_image),
+        "several": bool(first.per_image["scene"].duplicated().any()),
+        "file": "per_image.csv" if len(results) == 1 else "per_image.csv of each result",
+    }  # fmt: skip
 
 
-def _worst_first(result: Result) -> tuple[str, bool] | None:
-    """The column by which pairs are put in order, and whether small values are the bad ones; None where none is."""
-    for measure in result.metrics:
-        if is_per_set(measure):
-            continue
-        for name, column in value_columns(measure, result.per_image).items():
-            better = entry_of(measure).fact_of("BETTER", name_and_column(name)[1])
-            if better in ("higher", "lower"):
-                return column, better == "higher"
-    return None
+# ---- photographs ----------------------------------------------------------------------------------------
 
 
-def _chosen(results: Sequence[Result]) -> list[tuple[str, str]]:
-    """The pairs that are shown and why: of one result the worst to the best, of several a spread over the table."""
-    table = results[0].per_image
-    used = table[~table["unchanged"].astype(bool)]
-    table = used if len(used) else table
-    order = _worst_first(results[0])
-    if len(results) > 1 or order is None:
-        return [(str(key), "") for key in table["id"].iloc[spread(len(table), PHOTOGRAPHS)]]
-    ordered = table.sort_values([order[0], "id"], ascending=[order[1], True], kind="stable").reset_index(drop=True)
-    last = len(ordered) - 1
-    places = range(last + 1) if last < PHOTOGRAPHS else [0, last // 5, 2 * last // 5, last // 2, 4 * last // 5, last]
-    names = {last // 2: "the median", 0: "the worst", last: "the best"} if last > 1 else {}
-    return [(str(ordered["id"][place]), names.get(place, "")) for place in dict.fromkeys(places)]
-
-
-def _shown(image: Image) -> Image:
-    """Light as its preview shows it, which is to look at, not to measure with."""
-    return image if image.encoding == "srgb" else preview(image.pixels)
-
-
-def _difference(prediction: Image, target: Image) -> Image:
-    """How far two images are apart, mean over the channels: white is equal, black a fixed difference or more."""
-    apart = np.abs(prediction.as_float() - target.as_float()).mean(2, keepdims=True)
-    shade: NDArray[np.float32] = 1 - (apart * np.float32(255 / DIFFERENCE_LEVELS)).clip(0, 1)
-    return Image(np.repeat(shade, 3, axis=2))
-
-
-def _psnr(image: Image, target: Image) -> str:
-    if image.pixels.shape != target.pixels.shape or target.encoding != "srgb" or image.encoding != "srgb":
-        return ""
-    sides = (to_tensor(side.as_levels(), torch.float64) for side in (image, target))
-    return tables.spelled(float(catalog.load("metrics", "psnr").function()(*sides)), 2)
-
-
-def _data_uri(image: Image, side: int) -> str:
-    data = encode_image(thumbnail(image, side, side), "jpg", QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+def _photographs(
+    results: Sequence[Result], dataset: str | Path | None
+) -> tuple[list[dict[str, Any]], dict[str, bytes], bool]:
+    """The photographs, the files of their pictures, and whether their targets are light."""
+    if dataset is None:
+        return [], {}, False
+    opened, about = load_dataset(dataset), results[0].document["dataset"]
+    if opened.pixels != about["pixels"]:
+        raise InputError(f"{str(dataset)!r} is not the data set that {results[0].name} was evaluated on: name that one")
+    found, files = photographs(results, opened, about["split"])
+    shown = [result.name for result in results if result.method is not None]
+    for picture in found:
+        picture["first"] = shown[0] if shown else "input"
+    return found, files, opened.gives != "srgb"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,14 @@ import pandas as pd
 
 from exposurebench import tables
 from exposurebench.compare_runs import ALARM, RunComparison
-from exposurebench.measures import entry_of, is_per_set
-from exposurebench.report import figures
+from exposurebench.measures import entry_of, is_per_set, name_and_column
 from exposurebench.report.summary import table
 from exposurebench.result import Result
 
 EXTREMES = 3
 """Photographs that are named at either end."""
+SMALLEST = 0.01
+"""Parts of an error that differ by less than this share of what differs most are not named."""
 FEWEST_P = 1e-4
 """Smaller chances are only said to be smaller."""
 PARTS = {
@@ -37,9 +37,74 @@ def as_text(found: RunComparison) -> str:
     said: list[str] = []
     for first, second in itertools.combinations(found.runs, 2):
         rows = _rows(found, first, second)
-        said += [f"{first} against {second}", *_table(found, first, second, rows), *_photographs(found, rows[0])]
-        said += [*_why(found, first, second), ""]
-    return "\n".join([*said, *_footnotes(found)])
+        said += [f"{first} against {second}", *_table(found, first, second, rows)]
+        said += [f"  {line}" for line in (*_photographs(found, rows[0]), *_why(found, first, second))] + [""]
+    return "\n".join([*said, *footnotes(found)])
+
+
+def accounts(found: RunComparison) -> Iterator[dict[str, Any]]:
+    """Of every two methods what a page says: by the first metric, by all of them, why, and in which photographs."""
+    for first, second in itertools.combinations(found.runs, 2):
+        rows = _rows(found, first, second)
+        scores = [row for row in rows if not is_part(str(row["metric"]))]
+        counts = {verdict: sum(row["verdict"] == verdict for row in scores) for verdict in _TALLY}
+        listed = [_TALLY[v].format(first=first, second=second, n=n) for v, n in counts.items() if n]
+        yield {
+            "first": first,
+            "second": second,
+            "metric": rows[0]["metric"],
+            "verdict": rows[0]["verdict"],
+            "lead": sentence(rows[0]),
+            "tally": f"Of {len(scores)} scores: {'; '.join(listed)}." if len(scores) > 1 else "",
+            "why": list(_why(found, first, second)),
+            "photographs": _photographs(found, rows[0]),
+            "rows": [{**row, **_told(found, row), "is_part": is_part(str(row["metric"]))} for row in rows],
+        }
+
+
+_TALLY = {
+    "better": "{first} is better in {n}",
+    "worse": "{second} is better in {n}",
+    "equivalent": "{n} equivalent within the margin",
+    "unknown": "{n} not told apart",
+}
+
+
+_VERDICTS = {
+    "better": "{first} is better",
+    "worse": "{second} is better",
+    "equivalent": "equivalent within {margin:g} {unit}",
+    "unknown": "not told apart",
+}
+
+
+def is_part(metric: str) -> bool:
+    """Whether a value is a part of another, and no score of its own."""
+    name, column = name_and_column(metric)
+    whole = getattr(entry_of(name).module, "WHOLE", None)
+    return whole is not None and column != whole
+
+
+def _told(found: RunComparison, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row's numbers in words."""
+    known = tables.words({**row, "value": row["difference"]})
+    words = {
+        "difference": _signed(row["difference"], row),
+        "interval": known.interval,
+        "unit": known.unit,
+        "p": "",
+        "chance": "",
+    }
+    if not math.isnan(row["low"]):
+        floor = {**row, "value": row["noise_floor"], "low": math.nan, "high": math.nan}
+        words |= {
+            "p": _chance(row["p_holm"]).removeprefix("p = ").removeprefix("p "),
+            "chance": tables.words(floor).value,
+        }
+    values = [_mean(found.runs[row[side]], row) for side in ("first", "second")]
+    means = [tables.words({**row, "value": value, "low": math.nan, "high": math.nan}).value for value in values]
+    said = _VERDICTS[row["verdict"]].format(**{**row, "unit": known.unit}) if words["p"] else sentence(row)
+    return {"numbers": values, "means": means, "told": words, "sentence": sentence(row), "said": said}
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -88,17 +153,17 @@ def _rows(found: RunComparison, first: str, second: str) -> list[dict[str, Any]]
 def _table(found: RunComparison, first: str, second: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for row in rows:
-        means = [_mean(found.runs[name], row) for name in (first, second)]
-        floor = tables.words({**row, "value": row["noise_floor"], "low": math.nan, "high": math.nan})
+        bare = {**row, "low": math.nan, "high": math.nan}
+        numbers = [*(_mean(found.runs[name], row) for name in (first, second)), row["noise_floor"]]
+        *means, floor = (tables.words({**bare, "value": number}) for number in numbers)
         name = f"{row['metric']} {floor.unit}".rstrip()
-        lines.append((name, *means, floor.value, sentence(row)))
+        lines.append((name, *(mean.value for mean in means), floor.value, sentence(row)))
     return table(("metric", first, second, "by chance", "what can be said"), lines)
 
 
-def _mean(runs: Sequence[Result], row: Mapping[str, Any]) -> str:
+def _mean(runs: Sequence[Result], row: Mapping[str, Any]) -> float:
     """A method's own value of a metric, which is signed where the best is 0."""
-    values = [float(run.summary.set_index("metric")["value"].get(row["metric"], math.nan)) for run in runs]
-    return tables.words({**row, "value": float(np.mean(values)), "low": math.nan, "high": math.nan}).value
+    return float(np.mean([run.summary.set_index("metric")["value"].get(row["metric"], math.nan) for run in runs]))
 
 
 def _photographs(found: RunComparison, row: Mapping[str, Any]) -> list[str]:
@@ -113,9 +178,11 @@ def _photographs(found: RunComparison, row: Mapping[str, Any]) -> list[str]:
     for end, places in ends.items():
         named = ", ".join(f"{found.photographs['scene'][place]} {_signed(apart[place], row)}" for place in places)
         said.append(f"{end} in {named}")
-    lines = [f"  {row['metric']} of {row['first']} less {row['second']}: {'; '.join(said)}"]
     wins = int((order > 0).sum())
-    return [*lines, f"  {row['first']} is ahead in {wins} of {len(order)} photographs"]
+    return [
+        f"{row['first']} is ahead in {wins} of {len(order)} photographs",
+        f"{row['metric']} of {row['first']} less {row['second']}: {'; '.join(said)}",
+    ]
 
 
 def _signed(value: float, row: Mapping[str, Any]) -> str:
@@ -125,22 +192,26 @@ def _signed(value: float, row: Mapping[str, Any]) -> str:
 
 def _why(found: RunComparison, first: str, second: str) -> list[str]:
     """Where the one has more error than the other, by its parts."""
-    parts = error_parts(found)
+    parts = error_parts(found.runs)
     if not parts:
         return []
     less, more = sorted((first, second), key=lambda name: sum(parts[name].values()))
     apart = {part: parts[more][part] - parts[less][part] for part in PARTS}
-    listed = ", ".join(
-        f"{tables.spelled(apart[part], 1)} {PARTS[part]}" for part in sorted(apart, key=lambda p: -apart[p])
-    )
-    whole = tables.spelled(sum(apart.values()), 1)
-    return [f"  why: {more} has {whole} levels² more squared error: {listed}"]
+    whole = sum(apart.values())
+    largest = max(map(abs, apart.values()))
+    told = [part for part in sorted(apart, key=lambda p: -abs(apart[p])) if abs(apart[part]) >= SMALLEST * largest > 0]
+    listed = [f"{tables.spelled(apart[part], 1)} {PARTS[part]}" for part in told if apart[part] > 0]
+    against = [f"{tables.spelled(-apart[part], 1)} less {PARTS[part]}" for part in told if apart[part] < 0]
+    but = f", but {', '.join(against)}" if against else ""
+    return [
+        f"why: {more} has {tables.spelled(whole, 1)} levels² more squared error: {', '.join(listed) or 'none'}{but}"
+    ]
 
 
-def error_parts(found: RunComparison) -> dict[str, dict[str, float]]:
+def error_parts(results: Mapping[str, Sequence[Result]]) -> dict[str, dict[str, float]]:
     """The mean of each part of the squared error by method; nothing where ``error_parts`` was not measured."""
     found_parts = {}
-    for name, runs in found.runs.items():
+    for name, runs in results.items():
         values = pd.concat([run.summary.set_index("metric")["value"] for run in runs], axis=1).mean(axis=1)
         if f"error_parts.{next(iter(PARTS))}" not in values:
             return {}
@@ -148,22 +219,8 @@ def error_parts(found: RunComparison) -> dict[str, dict[str, float]]:
     return found_parts
 
 
-def draw_error_parts(found: RunComparison, out: str | Path) -> list[Path]:
-    """Draw ``error_parts.png``, a bar for each method, where that metric was measured; gives the picture's path."""
-    parts = error_parts(found)
-    if not parts:
-        return []
-    path = Path(out) / "error_parts.png"
-    oracles = {name for name, runs in found.runs.items() if runs[0].document["method"].get("oracle")}
-    bars = {f"{name}*" if name in oracles else name: values for name, values in parts.items()}
-    first = next(iter(found.runs.values()))[0]
-    told = "\n* an oracle: it is told what no method can know" if oracles else ""
-    about = f"{first.document['dataset']['name']}, {tables.pairs_and_photographs(first.per_image)}{told}"
-    figures.error_bars(path, bars, PARTS, about)
-    return [path]
-
-
-def _footnotes(found: RunComparison) -> Iterator[str]:
+def footnotes(found: RunComparison) -> Iterator[str]:
+    """What all of it rests on, a line each."""
     results = [result for runs in found.runs.values() for result in runs]
     first = results[0]
     yield f"N = {tables.pairs_and_photographs(first.per_image)} of {first.document['dataset']['name']}"

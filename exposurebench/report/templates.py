@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -12,8 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 def render(template: str, **values: Any) -> str:
     """A template's text with its values; a value that the template asks for and nobody gave is an error."""
+    return _environment(Path(__file__).parent).get_template(template).render(values)
+
+
+@functools.cache
+def _environment(folder: Path) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(folder),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -21,7 +27,7 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"markdown": escape_markdown, "fenced": fenced, "json": _json}
-    return environment.get_template(template).render(values)
+    return environment
 
 
 def escape_markdown(text: object) -> str:

@@ -9,13 +9,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from exposurebench.evaluate import evaluate
+from exposurebench.result import write_result
+
 
 @pytest.fixture
-def results(run: Callable[..., Any], samples: Path) -> list[str]:
+def results(samples: Path, tmp_path: Path) -> list[str]:
     """Two results in the folder where commands run."""
     for name in ("identity", "gamma"):
-        words = ("--metric", "psnr", "--metric", "error_parts", "--out", name)
-        run("eval", f"baseline:{name}", "--dataset", samples, *words, "--workers", 2)
+        result = evaluate(f"baseline:{name}", samples, metrics=("psnr", "error_parts"), workers=2)
+        write_result(result, tmp_path / name)
     return ["identity", "gamma"]
 
 
@@ -29,8 +32,12 @@ def test_words_a_table_and_a_picture(run: Callable[..., Any], results: list[str]
     assert {path.name for path in (tmp_path / "c").iterdir()} == {
         "differences.csv",
         "photographs.csv",
-        "error_parts.png",
+        "report.html",
+        "figures",
+        "table.md",
+        "table.tex",
     }
+    assert (tmp_path / "c" / "figures" / "error_parts.png").is_file()
     assert shown.err == ""
 
 

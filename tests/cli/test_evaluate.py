@@ -24,7 +24,9 @@ def test_a_result_is_a_table_a_summary_and_a_page(run: Callable[..., Any], sampl
     assert "psnr version 1" in shown.out
     assert shown.err == ""
     out = tmp_path / "results" / "inverse_clip-blind"
-    assert {path.name for path in out.iterdir()} == {"per_image.csv", "summary.csv", "result.json", "report.html"}
+    assert {path.name for path in out.iterdir()} == {
+        *("per_image.csv", "summary.csv", "result.json", "report.html", "figures", "table.md", "table.tex"),
+    }
     assert f"page with pictures: {out.relative_to(tmp_path) / 'report.html'}" in shown.out
 
 

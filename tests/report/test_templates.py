@@ -43,6 +43,7 @@ def test_no_line_of_a_block_can_end_it(text: str) -> None:
 
 def test_html_is_escaped_and_markdown_is_not(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = {"a.html.j2": "<b>{{ name }}</b>\n", "a.md.j2": "{{ name }} {{ name | markdown }} {{ name | json }}\n"}
+    monkeypatch.setattr(templates, "_environment", templates._environment.__wrapped__)
     monkeypatch.setattr(templates, "FileSystemLoader", lambda _: jinja2.DictLoader(texts))
     assert render("a.html.j2", name="<i>&") == "<b>&lt;i&gt;&amp;</b>\n"
     assert render("a.md.j2", name='<"é"') == '<"é" \\<"é" "<\\"é\\""\n'
