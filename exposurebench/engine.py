@@ -8,11 +8,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import connection
 from typing import TypeVar
+
+from exposurebench.errors import RecipeError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -22,6 +25,58 @@ ATTEMPTS = 3
 GRACE_SECONDS = 2
 """How long a worker that is told to stop may take."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of several processes does that know nothing of each other.
+
+    >>> [list(Share(index, 3).of(7)) for index in range(3)]
+    [[0, 1], [2, 3], [4, 5, 6]]
+    """
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        """As the command line has it, counted from 1."""
+        return f"{self.index + 1}/{self.count}"
+
+    def of(self, number: int) -> range:
+        """Which of so many things are this one's: neighbours, every one in exactly one share."""
+        return range(number * self.index // self.count, number * (self.index + 1) // self.count)
+
+
+def share_of(text: str, environment: Mapping[str, str] = os.environ) -> Share:
+    """The share that is meant by ``3/8``, or by ``auto`` and the environment of a Slurm array or of torchrun.
+
+    Raises:
+        RecipeError: it is none.
+
+    >>> share_of("3/8"), share_of("auto", {"RANK": "0", "WORLD_SIZE": "2"})
+    (Share(index=2, count=8), Share(index=0, count=2))
+    """
+    array = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT")
+    try:
+        if text != "auto":
+            number, count = map(int, text.split("/"))
+            found = Share(number - 1, count)
+        elif all(name in environment for name in array):
+            number, count = (int(environment[name]) for name in array)
+            first, step = (int(environment.get(f"SLURM_ARRAY_TASK_{n}", v)) for n, v in (("MIN", 0), ("STEP", 1)))
+            found = Share((number - first) // step, count)
+        elif {"RANK", "WORLD_SIZE"} <= environment.keys():
+            found = Share(int(environment["RANK"]), int(environment["WORLD_SIZE"]))
+        else:
+            raise RecipeError(
+                f"the environment names no share: --shard auto needs {' and '.join(array)}, or RANK and WORLD_SIZE; or "
+                "say which with --shard 3/8"
+            )
+    except ValueError as error:
+        raise RecipeError(f"expected a share such as 3/8 (the third of eight), not {text!r}") from error
+    if not 0 <= found.index < found.count:
+        raise RecipeError(f"there is no share {found}: they are 1/{found.count} to {found.count}/{found.count}")
+    return found
 
 
 def run(

@@ -71,6 +71,16 @@ class Plan:
         """Depends on the number of scenes alone, so that a resumed run cuts the same shards."""
         return min(SHARD_SCENES, max(1, math.ceil(self.scenes / 64)))
 
+    @property
+    def shards(self) -> int:
+        """How many shards that makes."""
+        return math.ceil(self.scenes / self.shard_scenes)
+
+    def scenes_in(self, shards: range) -> int:
+        """How many scenes neighbouring shards have."""
+        first, end = (min(self.scenes, number * self.shard_scenes) for number in (shards.start, shards.stop))
+        return end - first
+
     def document(self) -> dict[str, Any]:
         """What is stored beside the markers, to resume from."""
         return {

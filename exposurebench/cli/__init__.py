@@ -19,6 +19,7 @@ from exposurebench.errors import ExposureBenchError, MissingError
 COMMANDS = {
     "quickstart": "quickstart",
     "make-dataset": "make_dataset",
+    "merge": "merge",
     "verify": "verify",
     "overlap": "overlap",
     "train": "train",
