@@ -131,7 +131,8 @@ def undisturbed(larger, tmp_path_factory) -> dict[str, str]:
 
 def start(tmp_path: Path, root: Path, out: Path, workers: int = 2, share: str = "", **more) -> subprocess.Popen:
     script = tmp_path / "build.py"
-    script.write_text(BUILD)
+    if not script.exists():  # another process may be reading it
+        script.write_text(BUILD)
     command = [sys.executable, str(script), json.dumps(sys.path), str(out), str(root), str(workers)]
     return subprocess.Popen(
         [*command, json.dumps(SETTINGS), *([share] if share else [])],
