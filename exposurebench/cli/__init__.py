@@ -21,6 +21,7 @@ COMMANDS = {
     "make-dataset": "make_dataset",
     "merge": "merge",
     "verify": "verify",
+    "export": "export",
     "overlap": "overlap",
     "train": "train",
     "predict": "predict",
