@@ -329,3 +329,18 @@ def test_the_folder_as_it_stands_is_read_by_mlcroissant(photographs, tmp_path):
     assert len(records) == 3
     known = rows(load_dataset(made.folder), "test")
     assert {record["test/id"].decode() for record in records} == set(known)
+
+
+@pytest.mark.slow
+@THEIRS
+def test_the_folder_as_it_stands_is_read_by_datasets(photographs, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    asked = dataset_recipe({"source": "folder", "tau": 0.5, "limit": 6, "split": "train=0.5,test=0.5"})
+    made = make_dataset(asked, tmp_path / "set", root=photographs).dataset
+    found = datasets.load_dataset(str(made.folder), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(found[split]) for split in found} == {s: len(rows(made, s)) for s in made.splits}
+    for split in made.splits:
+        known = rows(made, split)
+        for item in found[split]:
+            for side in ("input", "target"):
+                assert np.array_equal(np.asarray(item[side]), made.read(split, known[item["id"]], side).pixels)
