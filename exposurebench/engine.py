@@ -1,4 +1,4 @@
-"""Where work runs: in this process, or in a pool of processes that survives the loss of any of them."""
+"""Where work runs: in this process, in a pool of processes that survives the loss of any of them, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from typing import TypeVar
 
-from exposurebench.errors import RecipeError
+from exposurebench.errors import MissingError, RecipeError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -110,6 +110,64 @@ def run(
         suspects.clear()
         if not broken:
             return
+
+
+def run_on_ray(
+    work: Callable[[Task], Result], tasks: Iterable[Task], address: str
+) -> Generator[tuple[Task, Result | BrokenProcessPool], None, None]:
+    """The same as :func:`run` on the nodes of a Ray cluster, which tries a task that lost its process again elsewhere.
+
+    Tasks are taken as the cluster has room for them, twice as many as it has processors.
+
+    Args:
+        work: a function that can be imported by name on every node.
+        tasks: what it is called with; paths in them must mean the same everywhere.
+        address: ``auto`` for the cluster that this machine belongs to, or ``HOST:6379``.
+
+    Yields:
+        As :func:`run` does.
+
+    Raises:
+        MissingError: Ray is not installed, or there is no cluster.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingError("--engine ray needs Ray: pip install 'exposurebench[cluster]'") from error
+    try:
+        cluster = ray.init(address, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise MissingError(
+            f"no Ray cluster at {address!r} ({str(error).partition(chr(10))[0]}): start one with ray start --head, and join "
+            "it with ray start --address HOST:6379"
+        ) from error
+    with cluster:
+        remote = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_do_on_ray)
+        queue = iter(tasks)
+        running: dict[ray.ObjectRef[Result], Task] = {}
+        while True:
+            room = 2 * max(1, int(ray.cluster_resources().get("CPU", 1))) - len(running)
+            running |= {remote.remote(work, task): task for task in itertools.islice(queue, max(0, room))}
+            if not running:
+                return
+            (done,), _ = ray.wait(list(running))
+            task = running.pop(done)
+            try:
+                result = ray.get(done)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+            except ray.exceptions.RayError as error:
+                yield task, BrokenProcessPool(str(error))
+            else:
+                yield task, result
+
+
+def _do_on_ray(work: Callable[[Task], Result], task: Task) -> Result:
+    """On a node, which holds the other libraries to one thread itself."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    return work(task)
 
 
 def _pooled(

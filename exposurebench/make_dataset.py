@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import sys
@@ -52,6 +53,7 @@ def make_dataset(
     *,
     root: str | Path | None = None,
     workers: int = 1,
+    cluster: str | None = None,
     on_error: OnError = "skip",
     card: bool = True,
     progress: bool = False,
@@ -63,6 +65,7 @@ def make_dataset(
         out: the data set's folder.
         root: the source's folder; by default the source's own choice.
         workers: processes; the bytes do not depend on it.
+        cluster: the address of a Ray cluster whose nodes build instead; they see both folders under the same names.
         on_error: ``skip`` lists what cannot be read in ``rejected.csv``; ``fail`` stops at the first.
         card: also write the README with pictures.
         progress: show progress on standard error.
@@ -73,13 +76,15 @@ def make_dataset(
         ExposureBenchError: the source is not there, or ``on_error`` is ``fail`` and something cannot be read.
     """
     started, out = time.monotonic(), Path(out)
+    if cluster is not None:
+        out, root = out.absolute(), None if root is None else Path(root).absolute()
     plan, resumed = _begin(recipe, out, root)
     with _locked(out, range(plan.shards)):
         if is_finished(out):
             built = load_dataset(out)
             _restore(plan, built)
             return Built(built, plan.scenes, time.monotonic() - started, True)
-        _build(plan, out, range(plan.shards), workers, on_error, progress)
+        _build(plan, out, range(plan.shards), workers, on_error, progress, cluster)
         _finish(plan, out, card)
     return Built(load_dataset(out), plan.scenes, time.monotonic() - started, resumed)
 
@@ -265,20 +270,32 @@ def _shards(plan: Plan, out: Path, numbers: range, on_error: OnError) -> Iterato
         yield Shard(number, tuple(itertools.islice(walk, plan.shard_scenes)), plan.recipe, out, on_error)
 
 
-def _build(plan: Plan, out: Path, numbers: range, workers: int, on_error: OnError, progress: bool) -> None:
+def _build(
+    plan: Plan, out: Path, numbers: range, workers: int, on_error: OnError, progress: bool, cluster: str | None = None
+) -> None:
     from tqdm import tqdm
 
     shards = _shards(plan, out, numbers, on_error)
+    if cluster is None:
+        run = engine.run(build_shard, shards, workers)
+    else:
+        run = engine.run_on_ray(functools.partial(_build_elsewhere, versions()), shards, cluster)
+    scenes = plan.scenes_in(numbers)
     with (
-        tqdm(
-            total=plan.scenes_in(numbers), unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True
-        ) as bar,
-        contextlib.closing(engine.run(build_shard, shards, workers)) as results,
+        tqdm(total=scenes, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True) as bar,
+        contextlib.closing(run) as results,
     ):
         for shard, result in results:
             if isinstance(result, BrokenProcessPool):
                 _build_one_by_one(shard)
             bar.update(len(shard.items))
+
+
+def _build_elsewhere(expected: dict[str, str], shard: Shard) -> None:
+    """Build a shard on another machine, which must have the versions that the pixels depend on."""
+    if versions() != expected:
+        raise RecipeError(f"a node of the cluster has other packages, {versions()}: expected {expected}")
+    build_shard(shard)
 
 
 def _build_one_by_one(shard: Shard) -> None:

@@ -38,6 +38,12 @@ from exposurebench.cli import options
     help="List what cannot be read in rejected.csv, or stop at the first.",
 )  # fmt: skip
 @click.option("--shard", "share", metavar="I/N|auto", help="Build this share alone; then `exposurebench merge OUT`.")
+@click.option(
+    "--engine", type=click.Choice(["local", "ray"]), default="local", help="Where: here, or on a Ray cluster."
+)
+@click.option(
+    "--address", help="The Ray cluster: auto is this machine's, or HOST:6379.", default="auto", show_default=True
+)
 @click.option("--download", is_flag=True, help="Fetch what the source offers to fetch.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, from a few photographs.")
@@ -51,6 +57,8 @@ def make_dataset(
     workers: int | None,
     on_error: Any,
     share: str | None,
+    engine: str,
+    address: str,
     download: bool,
     offline: bool,
     dry_run: bool,
@@ -92,8 +100,10 @@ def make_dataset(
         return _show_estimate(estimate(resolved, root=root, workers=workers), workers, as_json)
     how: dict[str, Any] = {"root": root, "workers": workers, "on_error": on_error, "progress": sys.stderr.isatty()}
     if share is not None:
+        if engine != "local":
+            raise RecipeError("a cluster builds all shares: leave out --shard or --engine")
         return _show_share(make_share(resolved, out, share_of(share), **how), out, as_json)
-    built = build(resolved, out, **how)
+    built = build(resolved, out, cluster=address if engine == "ray" else None, **how)
     options.show_built(built, out, as_json)
     return 1 if built.failed else 0
 
