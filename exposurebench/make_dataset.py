@@ -65,7 +65,8 @@ def make_dataset(
         out: the data set's folder.
         root: the source's folder; by default the source's own choice.
         workers: processes; the bytes do not depend on it.
-        cluster: the address of a Ray cluster whose nodes build instead; they see both folders under the same names.
+        cluster: the address of a Ray cluster (``auto``, ``HOST:6379``), all of which builds instead; its nodes see both
+            folders under the same names.
         on_error: ``skip`` lists what cannot be read in ``rejected.csv``; ``fail`` stops at the first.
         card: also write the README with pictures.
         progress: show progress on standard error.
@@ -132,7 +133,7 @@ def make_share(
 
 
 def merge(out: str | Path, *, card: bool = True) -> Built:
-    """Make a data set of the shares that were built in its folder; the source is not needed.
+    """Make a data set of the shares that were built in its folder; the source is not needed, but for links to it.
 
     Raises:
         InputError: something is missing, and the message says which shares, or which part of them.

@@ -39,11 +39,10 @@ from exposurebench.cli import options
 )  # fmt: skip
 @click.option("--shard", "share", metavar="I/N|auto", help="Build this share alone; then `exposurebench merge OUT`.")
 @click.option(
-    "--engine", type=click.Choice(["local", "ray"]), default="local", help="Where: here, or on a Ray cluster."
-)
-@click.option(
-    "--address", help="The Ray cluster: auto is this machine's, or HOST:6379.", default="auto", show_default=True
-)
+    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+    help="Where it runs: in --workers processes here, or on all of a Ray cluster.",
+)  # fmt: skip
+@click.option("--address", metavar="HOST:PORT", help="The Ray cluster; by default the one this machine belongs to.")
 @click.option("--download", is_flag=True, help="Fetch what the source offers to fetch.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, from a few photographs.")
@@ -58,7 +57,7 @@ def make_dataset(
     on_error: Any,
     share: str | None,
     engine: str,
-    address: str,
+    address: str | None,
     download: bool,
     offline: bool,
     dry_run: bool,
@@ -99,11 +98,11 @@ def make_dataset(
     if dry_run:
         return _show_estimate(estimate(resolved, root=root, workers=workers), workers, as_json)
     how: dict[str, Any] = {"root": root, "workers": workers, "on_error": on_error, "progress": sys.stderr.isatty()}
+    if (share or address) and engine != ("local" if share else "ray"):
+        raise RecipeError("--shard is for --engine local, where there is no cluster, and --address for --engine ray")
     if share is not None:
-        if engine != "local":
-            raise RecipeError("a cluster builds all shares: leave out --shard or --engine")
         return _show_share(make_share(resolved, out, share_of(share), **how), out, as_json)
-    built = build(resolved, out, cluster=address if engine == "ray" else None, **how)
+    built = build(resolved, out, cluster=(address or "auto") if engine == "ray" else None, **how)
     options.show_built(built, out, as_json)
     return 1 if built.failed else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,3 +41,10 @@ def test_a_photograph_that_is_left_out_is_the_merges_exit_code(
 def test_what_cannot_be_merged_is_said_in_a_line(refused: Callable[..., str]) -> None:
     assert "'nowhere/.exposurebench/plan.json' is missing" in refused("merge", "nowhere", code=3)
     assert "there is no share 3/2" in refused(*MAKE, "--shard", "3/2", code=2)
+
+
+def test_a_cluster_and_a_share_are_two_ways(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert "needs Ray: pip install 'exposurebench[cluster]'" in refused(*MAKE, "--engine", "ray", code=4)
+    assert "--shard is for --engine local" in refused(*MAKE, "--engine", "ray", "--shard", "1/2", code=2)
+    assert "--address for --engine ray" in refused(*MAKE, "--address", "head:6379", code=2)
