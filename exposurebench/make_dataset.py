@@ -7,12 +7,13 @@ each closed by a marker, so that whatever interrupts the work, running it again 
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import itertools
-import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,12 @@ from typing import Any
 from exposurebench import engine, store
 from exposurebench.dataset import MARKERS, SIDES, Dataset, is_finished, load_dataset
 from exposurebench.describe import describe, versions
+from exposurebench.engine import Share
 from exposurebench.errors import InputError, RecipeError, StorageError
-from exposurebench.files import make_folder, read_json, sha256_file, storage_error, write_json
+from exposurebench.files import make_folder, read_json, sha256_file, storage_error, write_json, write_text
 from exposurebench.plan import Plan, check, items, make_plan
-from exposurebench.recipe import DatasetRecipe
-from exposurebench.shards import OnError, Shard, build_item, build_shard, close, marker, rejection
+from exposurebench.recipe import DatasetRecipe, dataset_recipe
+from exposurebench.shards import OnError, Shard, build_item, build_shard, close, marker, rejection, stands
 
 FILTERED = ("not well exposed", "pair rejected")
 
@@ -51,6 +53,7 @@ def make_dataset(
     *,
     root: str | Path | None = None,
     workers: int = 1,
+    cluster: str | None = None,
     on_error: OnError = "skip",
     card: bool = True,
     progress: bool = False,
@@ -62,6 +65,8 @@ def make_dataset(
         out: the data set's folder.
         root: the source's folder; by default the source's own choice.
         workers: processes; the bytes do not depend on it.
+        cluster: the address of a Ray cluster (``auto``, ``HOST:6379``), all of which builds instead; its nodes see both
+            folders under the same names.
         on_error: ``skip`` lists what cannot be read in ``rejected.csv``; ``fail`` stops at the first.
         card: also write the README with pictures.
         progress: show progress on standard error.
@@ -71,8 +76,102 @@ def make_dataset(
         StorageError: the folder cannot be written; what was built stays, and the same call goes on.
         ExposureBenchError: the source is not there, or ``on_error`` is ``fail`` and something cannot be read.
     """
-    started = time.monotonic()
-    out = Path(out)
+    started, out = time.monotonic(), Path(out)
+    if cluster is not None:
+        out, root = out.absolute(), None if root is None else Path(root).absolute()
+    plan, resumed = _begin(recipe, out, root)
+    with _locked(out, range(plan.shards)):
+        if is_finished(out):
+            built = load_dataset(out)
+            _restore(plan, built)
+            return Built(built, plan.scenes, time.monotonic() - started, True)
+        _build(plan, out, range(plan.shards), workers, on_error, progress, cluster)
+        _finish(plan, out, card)
+    return Built(load_dataset(out), plan.scenes, time.monotonic() - started, resumed)
+
+
+@dataclass(frozen=True)
+class BuiltShare:
+    """A share of a data set that stands: how many of the data set's shards, and how many scenes it has."""
+
+    shards: int
+    of: int
+    scenes: int
+    seconds: float
+
+
+def make_share(
+    recipe: DatasetRecipe,
+    out: str | Path,
+    share: Share,
+    *,
+    root: str | Path | None = None,
+    workers: int = 1,
+    on_error: OnError = "skip",
+    progress: bool = False,
+) -> BuiltShare:
+    """Build a share of a data set, beside other processes that build the others in the same folder.
+
+    They may run at once or one after the other, in any order, be killed and run again; :func:`merge` then makes of
+    their work what :func:`make_dataset` makes alone, the same bytes. Each walks the whole source, so that a process that
+    sees other files there is refused.
+
+    Args:
+        recipe, out, root, workers, on_error, progress: as in :func:`make_dataset`.
+        share: which one.
+
+    Raises:
+        RecipeError, StorageError, ExposureBenchError: as in :func:`make_dataset`.
+    """
+    started, out = time.monotonic(), Path(out)
+    plan, _ = _begin(recipe, out, root, share)
+    numbers = share.of(plan.shards)
+    with _locked(out, numbers):
+        if not is_finished(out):
+            _build(plan, out, numbers, workers, on_error, progress)
+    return BuiltShare(len(numbers), plan.shards, plan.scenes_in(numbers), time.monotonic() - started)
+
+
+def merge(out: str | Path, *, card: bool = True) -> Built:
+    """Make a data set of the shares that were built in its folder; the source is not needed, but for links to it.
+
+    Raises:
+        InputError: something is missing, and the message says which shares, or which part of them.
+        StorageError: a share is still being built, or the folder cannot be written.
+    """
+    started, out = time.monotonic(), Path(out)
+    if is_finished(out):
+        built = load_dataset(out)
+        return Built(built, built.document["source"]["scenes"], time.monotonic() - started, True)
+    stored = read_json(out / MARKERS / "plan.json", "the plan of an unfinished data set")
+    _check_versions(stored, out)
+    plan = Plan(
+        dataset_recipe(stored["recipe"]), None, stored["scenes"], 0, stored["source_fingerprint"], None,
+        frozenset(), frozenset(),
+    )  # fmt: skip
+    with _locked(out, range(plan.shards)):
+        missing = {n for n in range(plan.shards) if not stands(Shard(n, (), plan.recipe, out, "skip"))}
+        if missing:
+            raise InputError(
+                f"{str(out)!r} lacks {len(missing)} of {plan.shards} shards: run {_command(plan, out, missing)} again, "
+                "then merge"
+            )
+        _finish(plan, out, card)
+    return Built(load_dataset(out), plan.scenes, time.monotonic() - started, False)
+
+
+def _command(plan: Plan, out: Path, missing: set[int]) -> str:
+    """Which command builds the missing shards: as many shares as the last one that was built says that there are."""
+    try:
+        count = int((out / MARKERS / "shares").read_text())
+    except (OSError, ValueError):
+        return "the same make-dataset command"
+    shares = [str(share) for share in (Share(i, count) for i in range(count)) if missing & set(share.of(plan.shards))]
+    return f"the same make-dataset command with --shard {', '.join(shares)}"
+
+
+def _begin(recipe: DatasetRecipe, out: Path, root: str | Path | None, share: Share | None = None) -> tuple[Plan, bool]:
+    """The plan, which the folder holds from now on, and whether it held something to go on with."""
     check(recipe)
     if root is not None and out.resolve().is_relative_to(Path(root).resolve()):
         raise RecipeError(
@@ -80,20 +179,21 @@ def make_dataset(
         )
     _refuse_foreign(out)
     plan = make_plan(recipe, root)
-    with _locked(out):
+    with _locked(out, None):
         resumed = _prepare(plan, out)
-        if is_finished(out):
-            built = load_dataset(out)
-            _restore(plan, built)
-            return Built(built, plan.scenes, time.monotonic() - started, True)
-        _build(plan, out, workers, on_error, progress)
-        document = describe(plan, _write_manifests(plan, out))
-        if card:
-            from exposurebench.report.card import write_card
+        if share is not None:
+            write_text(out / MARKERS / "shares", f"{share.count}\n")
+    return plan, resumed
 
-            write_card(Dataset(out, document))
-        write_json(out / "dataset.json", document)
-    return Built(load_dataset(out), plan.scenes, time.monotonic() - started, resumed)
+
+def _finish(plan: Plan, out: Path, card: bool) -> None:
+    """Write what the shards add up to; ``dataset.json`` last."""
+    document = describe(plan, _write_manifests(plan, out))
+    if card:
+        from exposurebench.report.card import write_card
+
+        write_card(Dataset(out, document))
+    write_json(out / "dataset.json", document)
 
 
 def _refuse_foreign(out: Path) -> None:
@@ -114,8 +214,8 @@ def _prepare(plan: Plan, out: Path) -> bool:
     if path.is_file():
         stored = read_json(path, "the plan of an unfinished data set")
         recipe, fingerprint = stored.get("recipe", {}), stored.get("source_fingerprint")
-        if not is_finished(out) and stored.get("versions") != versions():
-            raise RecipeError(f"{str(out)!r} was begun with other versions of the codecs: delete it and start anew")
+        if not is_finished(out):
+            _check_versions(stored, out)
     elif is_finished(out):
         document = load_dataset(out).document
         recipe, fingerprint = document["recipe"], document["source"]["fingerprint"]
@@ -135,11 +235,21 @@ def _prepare(plan: Plan, out: Path) -> bool:
     return True
 
 
+def _check_versions(stored: Mapping[str, Any], out: Path) -> None:
+    if stored.get("versions") != versions():
+        raise RecipeError(f"{str(out)!r} was begun with other versions of the codecs: delete it and start anew")
+
+
 @contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """One process at a time builds in a folder."""
+def _locked(out: Path, numbers: range | None) -> Iterator[None]:
+    """One process at a time builds a shard, and one writes the plan (None), for whose moment the others wait.
+
+    A byte of the file ``lock`` stands for the plan, one for each shard. A file system without locks has none, and
+    nothing then holds a second process off.
+    """
     import fcntl
 
+    first, length = (0, 1) if numbers is None else (1 + numbers.start, len(numbers))
     make_folder(out / MARKERS)
     try:
         stream = (out / MARKERS / "lock").open("wb")
@@ -147,32 +257,46 @@ def _locked(out: Path) -> Iterator[None]:
         raise storage_error(out, error) from error
     with stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if length:  # of no bytes would be of all that follow
+                fcntl.lockf(stream, fcntl.LOCK_EX | (fcntl.LOCK_NB if numbers else 0), length, first)
         except OSError as error:
-            raise StorageError(f"{str(out)!r} is being built by another process: wait for it") from error
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise StorageError(f"{str(out)!r} is being built by another process: wait for it") from error
         yield
 
 
-def _shards(plan: Plan, out: Path, on_error: OnError) -> Iterator[Shard]:
-    walk = items(plan)
-    for number in itertools.count():
-        batch = tuple(itertools.islice(walk, plan.shard_scenes))
-        if not batch:
-            return
-        yield Shard(number, batch, plan.recipe, out, on_error)
+def _shards(plan: Plan, out: Path, numbers: range, on_error: OnError) -> Iterator[Shard]:
+    walk = itertools.islice(items(plan), numbers.start * plan.shard_scenes, None)
+    for number in numbers:
+        yield Shard(number, tuple(itertools.islice(walk, plan.shard_scenes)), plan.recipe, out, on_error)
 
 
-def _build(plan: Plan, out: Path, workers: int, on_error: OnError, progress: bool) -> None:
+def _build(
+    plan: Plan, out: Path, numbers: range, workers: int, on_error: OnError, progress: bool, cluster: str | None = None
+) -> None:
     from tqdm import tqdm
 
+    shards = _shards(plan, out, numbers, on_error)
+    if cluster is None:
+        run = engine.run(build_shard, shards, workers)
+    else:
+        run = engine.run_on_ray(functools.partial(_build_elsewhere, versions()), shards, cluster)
+    scenes = plan.scenes_in(numbers)
     with (
-        tqdm(total=plan.scenes, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True) as bar,
-        contextlib.closing(engine.run(build_shard, _shards(plan, out, on_error), workers)) as results,
+        tqdm(total=scenes, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True) as bar,
+        contextlib.closing(run) as results,
     ):
         for shard, result in results:
             if isinstance(result, BrokenProcessPool):
                 _build_one_by_one(shard)
             bar.update(len(shard.items))
+
+
+def _build_elsewhere(expected: dict[str, str], shard: Shard) -> None:
+    """Build a shard on another machine, which must have the versions that the pixels depend on."""
+    if versions() != expected:
+        raise RecipeError(f"a node of the cluster has other packages, {versions()}: expected {expected}")
+    build_shard(shard)
 
 
 def _build_one_by_one(shard: Shard) -> None:
@@ -192,8 +316,7 @@ def _build_one_by_one(shard: Shard) -> None:
 
 
 def _write_manifests(plan: Plan, out: Path) -> dict[str, Any]:
-    shards = math.ceil(plan.scenes / plan.shard_scenes)
-    found = store.write_manifests(out, (store.read_marker(marker(out, n)) for n in range(shards)))
+    found = store.write_manifests(out, (store.read_marker(marker(out, n)) for n in range(plan.shards)))
     if not found["counts"]:
         reasons = ", ".join(f"{number} {kind}" for kind, number in found["rejected"].items())
         raise InputError(

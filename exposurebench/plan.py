@@ -71,6 +71,16 @@ class Plan:
         """Depends on the number of scenes alone, so that a resumed run cuts the same shards."""
         return min(SHARD_SCENES, max(1, math.ceil(self.scenes / 64)))
 
+    @property
+    def shards(self) -> int:
+        """How many shards that makes."""
+        return math.ceil(self.scenes / self.shard_scenes)
+
+    def scenes_in(self, shards: range) -> int:
+        """How many scenes neighbouring shards have."""
+        first, end = (min(self.scenes, number * self.shard_scenes) for number in (shards.start, shards.stop))
+        return end - first
+
     def document(self) -> dict[str, Any]:
         """What is stored beside the markers, to resume from."""
         return {
@@ -137,9 +147,25 @@ def _augmented(
             yield from augmentation.augment_pair(pair, str(recipe.augment), seed=seed, done=done)
 
 
+class _Census:
+    """How many scenes there are, the size of their files, and a hash of names and sizes."""
+
+    def __init__(self) -> None:
+        self.scenes, self.bytes, self.digest = 0, 0, hashlib.sha256()
+
+    def add(self, scene: Scene) -> None:
+        self.scenes += 1
+        self.digest.update(f"{scene.name}\0".encode("utf-8", "surrogateescape"))
+        for path in dict.fromkeys(frame.path for frame in scene.frames):
+            length = _size(path)
+            self.bytes += length
+            self.digest.update(f"{length}\n".encode())
+
+
 def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
-    """Walk the source once: count, choose for ``limit``, fingerprint, find names that collide."""
+    """Walk the source: count, choose for ``limit`` (then a second time), fingerprint, find names that collide."""
     draws, keys, beginnings = array.array("Q"), array.array("Q"), array.array("Q")
+    census, last = _Census(), None
     for number, scene in enumerate(scenes_of(recipe, root)):
         if not number:
             _check_encoding(recipe, scene)
@@ -147,24 +173,20 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
         key = _key(scene.name)
         keys.append(_key_hash(key))
         beginnings.extend(_key_hash(key[:end]) for end, letter in enumerate(key) if letter == "-")
-        if recipe.limit is not None:
+        if recipe.limit is None:
+            census.add(scene)
+        else:
             draws.append(draw(recipe.seed, "limit", scene.name))
-    last = None
-    if recipe.limit is not None and recipe.limit < len(draws):
-        last = int(np.partition(np.frombuffer(draws, np.uint64), recipe.limit - 1)[recipe.limit - 1])
+    if recipe.limit is not None:
+        if recipe.limit < len(draws):
+            last = int(np.partition(np.frombuffer(draws, np.uint64), recipe.limit - 1)[recipe.limit - 1])
+        for scene in _chosen(recipe, root, last):
+            census.add(scene)
     found, counts = np.unique(np.frombuffer(keys, np.uint64), return_counts=True)
-    digest, scenes, size = hashlib.sha256(), 0, 0
-    for scene in _chosen(recipe, root, last):
-        scenes += 1
-        digest.update(f"{scene.name}\0".encode("utf-8", "surrogateescape"))
-        for path in dict.fromkeys(frame.path for frame in scene.frames):
-            length = _size(path)
-            size += length
-            digest.update(f"{length}\n".encode())
-    if not scenes:
+    if not census.scenes:
         raise InputError(f"{recipe.source}: no files in {str(root)!r}: give the photographs' folder with --root")
     return Plan(
-        recipe, None if root is None else Path(root), scenes, size, digest.hexdigest(), last,
+        recipe, None if root is None else Path(root), census.scenes, census.bytes, census.digest.hexdigest(), last,
         frozenset(found[counts > 1].tolist()),
         frozenset(np.intersect1d(found, np.array(beginnings, np.uint64)).tolist()),
     )  # fmt: skip

@@ -65,7 +65,7 @@ def stands(shard: Shard) -> bool:
     """Whether a shard is finished: its marker is whole, and so are the files that it names, by their sizes."""
     try:
         sizes = json.loads(shard.marker.read_bytes())["sizes"]
-        return all(os.path.getsize(shard.out / name) == size for name, size in sizes.items())
+        return all(os.path.getsize(f"{shard.out}/{name}") == size for name, size in sizes.items())
     except (OSError, ValueError, KeyError):
         return False
 

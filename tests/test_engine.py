@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from exposurebench import engine
+from exposurebench.engine import Share, share_of
+from exposurebench.errors import RecipeError
 
 # Workers import what they run by name, and a test file has no name that another process could import: what
 # they run here is therefore a function of the standard library, or of the file that `helpers` writes.
@@ -184,3 +186,51 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+# ---- shares ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 64, 100])
+@pytest.mark.parametrize("number", [0, 1, 5, 64, 1000])
+def test_shares_are_neighbours_that_leave_nothing_out(number, count):
+    parts = [Share(index, count).of(number) for index in range(count)]
+    assert [thing for part in parts for thing in part] == list(range(number))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+SLURM = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "4"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "share"),
+    [
+        ({"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "4"}, "4/4"),
+        ({**SLURM, "SLURM_ARRAY_TASK_MIN": "5"}, "3/4"),
+        ({**SLURM, "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "2"}, "4/4"),
+        ({**SLURM, "SLURM_ARRAY_TASK_MIN": "5", "RANK": "0", "WORLD_SIZE": "2"}, "3/4"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, "2/2"),
+    ],
+)
+def test_the_environment_says_which_share(environment, share):
+    assert str(share_of("auto", environment)) == share
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "said"),
+    [
+        ("0/8", {}, "there is no share 0/8: they are 1/8 to 8/8"),
+        ("9/8", {}, "there is no share 9/8"),
+        ("1/0", {}, "there is no share 1/0"),
+        ("3", {}, "expected a share such as 3/8"),
+        ("a/b", {}, "expected a share such as 3/8"),
+        ("1/2/3", {}, "expected a share such as 3/8"),
+        ("auto", {}, "the environment names no share"),
+        ("auto", {"RANK": "1"}, "the environment names no share"),
+        ("auto", {"RANK": "x", "WORLD_SIZE": "2"}, "expected a share such as 3/8"),
+        ("auto", {**SLURM, "SLURM_ARRAY_TASK_MIN": "1"}, "there is no share 7/4"),
+    ],
+)
+def test_what_is_no_share_is_said(text, environment, said):
+    with pytest.raises(RecipeError, match=said):
+        share_of(text, environment)

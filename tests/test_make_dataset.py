@@ -23,6 +23,7 @@ import pytest
 from exposurebench import dataset as store
 from exposurebench import files, make_dataset
 from exposurebench.dataset import load_dataset
+from exposurebench.engine import share_of
 from exposurebench.errors import InputError, MissingError, RecipeError, StorageError
 from exposurebench.recipe import dataset_recipe
 from exposurebench.verify import rebuild, verify
@@ -30,11 +31,16 @@ from exposurebench.verify import rebuild, verify
 BUILD = """
 import sys, json
 sys.path[:0] = json.loads(sys.argv[1])
-from exposurebench.make_dataset import make_dataset
+from exposurebench.engine import share_of
+from exposurebench.make_dataset import make_dataset, make_share
 from exposurebench.recipe import dataset_recipe
 if __name__ == "__main__":
     out, root, workers, document = sys.argv[2:6]
-    make_dataset(dataset_recipe(json.loads(document)), out, root=root, workers=int(workers), card=False)
+    recipe, how = dataset_recipe(json.loads(document)), {"root": root, "workers": int(workers)}
+    if sys.argv[6:]:
+        make_share(recipe, out, share_of(sys.argv[6]), **how)
+    else:
+        make_dataset(recipe, out, card=False, **how)
 """
 
 
@@ -123,12 +129,17 @@ def undisturbed(larger, tmp_path_factory) -> dict[str, str]:
     return tree(out)
 
 
-def start(tmp_path: Path, root: Path, out: Path, workers: int = 2, **more) -> subprocess.Popen:
+def start(tmp_path: Path, root: Path, out: Path, workers: int = 2, share: str = "", **more) -> subprocess.Popen:
     script = tmp_path / "build.py"
-    script.write_text(BUILD)
+    if not script.exists():  # another process may be reading it
+        script.write_text(BUILD)
     command = [sys.executable, str(script), json.dumps(sys.path), str(out), str(root), str(workers)]
     return subprocess.Popen(
-        [*command, json.dumps(SETTINGS)], start_new_session=True, stderr=subprocess.PIPE, text=True, **more
+        [*command, json.dumps(SETTINGS), *([share] if share else [])],
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
     )
 
 
@@ -371,6 +382,105 @@ def test_a_second_process_says_that_the_first_is_at_work(larger, undisturbed, tm
         build(out, larger, 1, tau="0.3,0.6", size=100)
     process.communicate(timeout=60)
     assert process.returncode == 0
+    assert tree(out) == undisturbed
+
+
+# ---- shares ----------------------------------------------------------------------------------------------
+
+
+def build_share(out, root, share, **settings):
+    return make_dataset.make_share(recipe(**settings), out, share_of(share), root=root)
+
+
+def test_eight_shares_in_random_order_make_the_bytes_of_one_process(larger, undisturbed, tmp_path):
+    out = tmp_path / "set"
+    killed = start(tmp_path, larger, out, workers=1, share="5/8")
+    wait_for_images(out, 4, killed)
+    assert killed.poll() is None
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    shares = [f"{number}/8" for number in range(1, 9)]
+    random.Random(0).shuffle(shares)  # noqa: S311
+    built = [build_share(out, larger, share, tau="0.3,0.6", size=100) for share in shares]
+    assert sum(share.scenes for share in built) == 120
+    assert not (out / "dataset.json").exists()
+    whole = make_dataset.merge(out, card=False)
+    assert tree(out) == undisturbed
+    assert whole.scenes == 120
+    assert not temporary(out)
+    again = build_share(out, larger, "3/8", tau="0.3,0.6", size=100)
+    assert (again.shards, again.of) == (7, 60)
+    assert make_dataset.merge(out).resumed
+    assert tree(out) == undisturbed
+
+
+@pytest.mark.slow
+def test_eight_processes_at_once_make_the_bytes_of_one(larger, undisturbed, tmp_path):
+    out = tmp_path / "set"
+    killed = start(tmp_path, larger, out, workers=1, share="3/8")
+    wait_for_images(out, 3, killed)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    others = [start(tmp_path, larger, out, workers=1, share=f"{n}/8") for n in (8, 1, 5, 2, 7, 4, 6)]
+    for process in others:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    with pytest.raises(InputError, match=r"lacks \d of 60 shards: run .* with --shard 3/8 again, then merge"):
+        make_dataset.merge(out)
+    build_share(out, larger, "3/8", tau="0.3,0.6", size=100)
+    make_dataset.merge(out, card=False)
+    assert tree(out) == undisturbed
+
+
+def test_a_merge_names_the_shares_that_are_missing(photographs, tmp_path):
+    out = tmp_path / "set"
+    with pytest.raises(InputError, match="is missing: expected the plan of an unfinished data set"):
+        make_dataset.merge(out)
+    for share in ("1/3", "2/3"):
+        build_share(out, photographs, share, tau=0.5)
+    with pytest.raises(InputError, match=r"lacks 10 of 30 shards: run .* with --shard 3/3 again, then merge"):
+        make_dataset.merge(out)
+    build_share(out, photographs, "3/3", tau=0.5)
+    next(out.glob("*/input/*.png")).write_bytes(b"half a pict")
+    with pytest.raises(InputError, match=r"lacks 1 of 30 shards: .* --shard [123]/3 again"):
+        make_dataset.merge(out)
+    assert not (out / "dataset.json").exists()
+    build(out, photographs, tau=0.5)  # the whole command mends it, too
+    assert list(verify(out)) == []
+
+
+def test_more_shares_than_shards_leave_some_without_work(photographs, tmp_path):
+    build(tmp_path / "one", photographs, tau=0.5)
+    built = [build_share(tmp_path / "set", photographs, f"{n}/40", tau=0.5).shards for n in range(1, 41)]
+    assert (sum(built), set(built)) == (30, {0, 1})
+    make_dataset.merge(tmp_path / "set", card=False)
+    assert tree(tmp_path / "set") == tree(tmp_path / "one")
+
+
+def test_a_share_of_another_source_or_recipe_is_refused(photographs, write_photographs, tmp_path):
+    out = tmp_path / "set"
+    build_share(out, photographs, "1/2", tau=0.5)
+    with pytest.raises(RecipeError, match="the source has other files now"):
+        build_share(out, write_photographs(tmp_path / "other", 29), "2/2", tau=0.5)
+    with pytest.raises(RecipeError, match=r"tau 0.5 there, 0.6 asked"):
+        build_share(out, photographs, "2/2", tau=0.6)
+
+
+def test_who_builds_the_same_share_waits_and_who_builds_another_does_not(larger, undisturbed, tmp_path):
+    out = tmp_path / "set"
+    process = start(tmp_path, larger, out, workers=1, share="1/2")
+    wait_for_images(out, 1, process)
+    for call in (
+        lambda: build_share(out, larger, "2/6", tau="0.3,0.6", size=100),
+        lambda: build(out, larger, tau="0.3,0.6", size=100),
+        lambda: make_dataset.merge(out),
+    ):
+        with pytest.raises(StorageError, match="is being built by another process"):
+            call()
+    build_share(out, larger, "2/2", tau="0.3,0.6", size=100)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    make_dataset.merge(out, card=False)
     assert tree(out) == undisturbed
 
 

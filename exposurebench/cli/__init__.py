@@ -19,7 +19,9 @@ from exposurebench.errors import ExposureBenchError, MissingError
 COMMANDS = {
     "quickstart": "quickstart",
     "make-dataset": "make_dataset",
+    "merge": "merge",
     "verify": "verify",
+    "export": "export",
     "overlap": "overlap",
     "train": "train",
     "predict": "predict",

@@ -37,6 +37,12 @@ from exposurebench.cli import options
     "--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True,
     help="List what cannot be read in rejected.csv, or stop at the first.",
 )  # fmt: skip
+@click.option("--shard", "share", metavar="I/N|auto", help="Build this share alone; then `exposurebench merge OUT`.")
+@click.option(
+    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+    help="Where it runs: in --workers processes here, or on all of a Ray cluster.",
+)  # fmt: skip
+@click.option("--address", metavar="HOST:PORT", help="The Ray cluster; by default the one this machine belongs to.")
 @click.option("--download", is_flag=True, help="Fetch what the source offers to fetch.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, from a few photographs.")
@@ -49,6 +55,9 @@ def make_dataset(
     settings: tuple[str, ...],
     workers: int | None,
     on_error: Any,
+    share: str | None,
+    engine: str,
+    address: str | None,
     download: bool,
     offline: bool,
     dry_run: bool,
@@ -61,9 +70,10 @@ def make_dataset(
     Run it again after an interruption: it goes on where it was, and the finished folder is the same.
     """
     from exposurebench import catalog
-    from exposurebench.describe import canonical_command, default_name
+    from exposurebench.describe import default_name
+    from exposurebench.engine import share_of
     from exposurebench.errors import RecipeError
-    from exposurebench.make_dataset import estimate
+    from exposurebench.make_dataset import estimate, make_share
     from exposurebench.make_dataset import make_dataset as build
     from exposurebench.plan import default_root
     from exposurebench.recipe import dataset_recipe, parse_settings, read_recipe
@@ -87,17 +97,26 @@ def make_dataset(
         entry.function("fetch")(root, offline=offline, progress=sys.stderr.isatty(), **large)
     if dry_run:
         return _show_estimate(estimate(resolved, root=root, workers=workers), workers, as_json)
-    built = build(resolved, out, root=root, workers=workers, on_error=on_error, progress=sys.stderr.isatty())
-    about = built.dataset.document
-    if as_json:
-        options.emit({"out": str(out), "seconds": round(built.seconds, 3), **about})
-    else:
-        pairs = ", ".join(f"{n['pairs']} {split}" for split, n in about["counts"].items())
-        click.echo(f"{out}: {pairs} pairs from {options.counted(built.scenes, 'photograph')} in {built.seconds:.1f} s")
-        for kind, number in about["rejected"].items():
-            click.echo(f"  left out: {number} {kind} (see {out / 'rejected.csv'})")
-        click.echo(f"  card: {out / 'README.md'}\n  made by: {canonical_command(resolved)}")
+    how: dict[str, Any] = {"root": root, "workers": workers, "on_error": on_error, "progress": sys.stderr.isatty()}
+    if (share or address) and engine != ("local" if share else "ray"):
+        raise RecipeError("--shard is for --engine local, where there is no cluster, and --address for --engine ray")
+    if share is not None:
+        return _show_share(make_share(resolved, out, share_of(share), **how), out, as_json)
+    built = build(resolved, out, cluster=(address or "auto") if engine == "ray" else None, **how)
+    options.show_built(built, out, as_json)
     return 1 if built.failed else 0
+
+
+def _show_share(built: Any, out: Path, as_json: bool) -> int:
+    if as_json:
+        options.emit({"out": str(out), **asdict(built)})
+    else:
+        click.echo(
+            f"{out}: {built.shards} of {options.counted(built.of, 'shard')} stand "
+            f"({options.counted(built.scenes, 'photograph')}) in {built.seconds:.1f} s\n"
+            f"  when all do: exposurebench merge {out}"
+        )
+    return 0
 
 
 def _show_estimate(found: Any, workers: int, as_json: bool) -> int:

@@ -101,6 +101,19 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def show_built(built: Any, out: Path, as_json: bool) -> None:
+    """A data set that was built: what it holds, what was left out, and the command that makes it."""
+    about = built.dataset.document
+    if as_json:
+        emit({"out": str(out), "seconds": round(built.seconds, 3), **about})
+        return
+    pairs = ", ".join(f"{n['pairs']} {split}" for split, n in about["counts"].items())
+    click.echo(f"{out}: {pairs} pairs from {counted(built.scenes, 'photograph')} in {built.seconds:.1f} s")
+    for kind, number in about["rejected"].items():
+        click.echo(f"  left out: {number} {kind} (see {out / 'rejected.csv'})")
+    click.echo(f"  card: {out / 'README.md'}\n  made by: {about['command']}")
+
+
 def emit(document: Any) -> None:
     """The one JSON document of a command; a number that is none becomes null."""
     click.echo(json.dumps(_numbers(document), ensure_ascii=False, indent=2, default=str, allow_nan=False))
