@@ -30,7 +30,7 @@ def track_of(opened: Dataset, metrics: dict[str, int], split: str = "test") -> T
     """A track of a data set that was built for a test."""
     baseline = "identity" if opened.gives == "srgb" else "brightness"
     pairs = pairs_of(evaluate(f"baseline:{baseline}", opened.folder, metrics=list(metrics), split=split).per_image)
-    return Track("a title", "about it", "samples-tau50-v1", opened.pixels, pairs, split, metrics)
+    return Track("a title", "about it", "samples-tau50-v1", split, metrics, opened.pixels, pairs)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_light_cheats_gain_under_percentiles_and_nothing_under_the_headline(tmp_
 def test_other_data_or_other_pairs_are_refused(samples: Path) -> None:
     with pytest.raises(InputError, match=r"not the track's data set.*--recipe samples-tau50-v1"):
         attack("samples", track_named("samples"), samples)
-    pinned = Track("t", "a", "samples-tau50-v1", load_dataset(samples).pixels, "0" * 64, "test", {"psnr": 1})
+    pinned = Track("t", "a", "samples-tau50-v1", "test", {"psnr": 1}, load_dataset(samples).pixels, "0" * 64)
     with pytest.raises(InputError, match="other pairs than the track"):
         attack("samples", pinned, samples)
 
@@ -115,7 +115,7 @@ def test_other_data_or_other_pairs_are_refused(samples: Path) -> None:
 def test_one_photograph_has_no_others(build: Callable[..., Dataset], photographs: Path, tmp_path: Path) -> None:
     opened = build(tmp_path / "set", photographs, tau=0.5, well_exposed=1, split="test", limit=1)
     with pytest.raises(InputError, match="has one photograph"):
-        attack("one", Track("t", "a", "d", opened.pixels, "0" * 64, "test", {"psnr": 1}), opened.folder)
+        attack("one", Track("t", "a", "d", "test", {"psnr": 1}, opened.pixels, "0" * 64), opened.folder)
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

@@ -24,7 +24,7 @@ def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
         recipe = dataset_recipe({"source": "samples", "size": 128, "well_exposed": 1, "seed": 1, **settings})
         opened = make_dataset(recipe, tmp_path / "set", card=False).dataset
         pairs = pairs_of(evaluate("baseline:identity", opened.folder, metrics=["psnr"]).per_image)
-        track = Track("t", "a", "photos72-tau50-v1", opened.pixels, pairs, "test", {"psnr": 1})
+        track = Track("t", "a", "photos72-tau50-v1", "test", {"psnr": 1}, opened.pixels, pairs)
         monkeypatch.setattr(known, "track_named", lambda name: track)
         return opened.folder
 

@@ -117,7 +117,7 @@ def test_without_a_data_set_it_is_the_embedded_one_and_says_so(
         (("baseline:histogram_match",), 4, "--training"),
         (("baseline:histogram_match", "--training", "nowhere"), 4, "no data set in 'nowhere'"),
         (("nothing.pt",), 3, "'nothing.pt': no such file; expected a model's file, baseline:NAME"),
-        (("photo.jpg",), 3, "is no model file"),
+        (("photo.jpg",), 3, "is empty (0 bytes)"),
         ((), 2, "expected one of: a model's file, baseline:NAME, --model, or --predictions DIR"),
         (("baseline:identity", "--predictions", "."), 2, "expected one of"),
         (("--predictions", "nowhere"), 3, "no folder 'nowhere'"),
