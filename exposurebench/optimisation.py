@@ -303,10 +303,10 @@ def _taken(entry: Entry, function: str, recipe: TrainingRecipe) -> dict[str, Any
 
 
 def _prepared(network: nn.Module, recipe: TrainingRecipe, place: Place) -> nn.Module:
-    """On the device, channels last, batch statistics over all processes, and its inside in the recipe's precision."""
+    """On the device, in its layout, batch statistics over all processes, and its inside in the recipe's precision."""
     if place.world > 1 and place.device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-    network = network.to(place.device).to(memory_format=torch.channels_last)
+    network = network.to(place.device).to(memory_format=_layout(place.device))
     if recipe.precision == "bf16":
         network.forward = _in_bf16(network.forward, place.device.type)
     if recipe.compile:
@@ -338,8 +338,13 @@ def _learner(
     return Learner(network, optimizer, call, learning_rate)
 
 
+def _layout(device: torch.device) -> torch.memory_format:
+    """Channels last where matrix units want it; on a CPU noise_unet took 1.4 times as long so, pix2pix 0.95 times."""
+    return torch.contiguous_format if device.type == "cpu" else torch.channels_last
+
+
 def _pieces(batch: Batch, count: int) -> list[Batch]:
-    ready = {side: images.contiguous(memory_format=torch.channels_last) for side, images in batch.items()}
+    ready = {side: images.contiguous(memory_format=_layout(images.device)) for side, images in batch.items()}
     if count == 1:
         return [ready]
     cut: Sequence[Any] = [images.chunk(count) for images in ready.values()]

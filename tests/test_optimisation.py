@@ -193,13 +193,17 @@ def test_bf16_is_inside_the_networks_alone(toy: Toy) -> None:
     assert all(p.dtype == torch.float32 for p in half.learner.network.parameters())
 
 
-def test_networks_see_channels_last_on_both_sides(toy: Toy) -> None:
+def test_networks_and_images_have_the_layout_that_is_fast_there(toy: Toy) -> None:
     training = made()
-    assert training.learner.network.first.weight.is_contiguous(memory_format=torch.channels_last)
+    assert training.learner.network.first.weight.is_contiguous()
     seen = []
     training.learner.network.first.register_forward_hook(lambda *args: seen.append(args[1][0]))
-    step(training, batch(), 0)
-    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+    given = {side: images.contiguous(memory_format=torch.channels_last) for side, images in batch().items()}
+    step(training, given, 0)  # as a feed makes them
+    assert seen[0].is_contiguous(), "plain on a CPU"
+    if torch.cuda.is_available():
+        training = start(training.recipe, Place(torch.device("cuda")))
+        assert training.learner.network.first.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_state_goes_on_as_if_nothing_had_happened(toy: Toy) -> None:
