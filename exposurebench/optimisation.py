@@ -24,8 +24,9 @@ from exposurebench.recipe import draw
 from exposurebench.training_recipe import TrainingRecipe
 
 Batch = Mapping[str, torch.Tensor]
-_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 Terms = dict[str, torch.Tensor]
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""What batch norm remembers, by its names in a state."""
 
 
 class Call(nn.Module):
@@ -270,7 +271,7 @@ def settled(training: Training, batches: Iterable[Batch]) -> dict[str, torch.Ten
     try:
         for norm in norms:
             norm.train()
-            norm.momentum = None  # torch's way to say that batches count the same
+            norm.momentum = None  # torch's way to let batches count the same
         with torch.no_grad():
             for batch in batches:
                 for piece in _pieces(batch, training.recipe.accumulate):

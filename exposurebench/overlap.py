@@ -60,7 +60,7 @@ class Overlap:
         alike: names in A and B, and the share of bits in which they differ, nearest first.
         fivek: FiveK numbers that stand in names of both.
         same_set: whether the two are one data set by the fingerprint of its pixels.
-        skipped: files of each that cannot be read.
+        skipped: of each, files that cannot be read, or what a checkpoint keeps no hash of.
     """
 
     pictures: tuple[int, int]
@@ -196,7 +196,7 @@ def _bits(hashes: list[str]) -> NDArray[np.uint64]:
 
 
 def _seen(what: str | Path) -> tuple[list[Picture], str, int]:
-    """The pictures of one side, the fingerprint of its data set where it has one, and how many cannot be read."""
+    """The pictures of one side, the fingerprint of its data set where it has one, and how many cannot be compared."""
     path = Path(what)
     head, _, split = str(what).rpartition(":")
     if head and split in SPLITS and not path.exists():
