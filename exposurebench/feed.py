@@ -92,9 +92,10 @@ class Feed:
 
     @functools.cached_property
     def about(self) -> dict[str, Any]:
-        """What a checkpoint says of its data: ``name``, ``pixels`` (the fingerprint), ``seen`` (names and hashes).
+        """What a checkpoint says of its data: ``name``, ``pixels`` (the fingerprint), ``seen`` (names and hashes)
+        and ``targets`` (how many there are).
 
-        Reads every training target once, when it is first asked for.
+        Reads training targets, up to 50,000, when it is first asked for.
         """
         return self._stocks.about()
 

@@ -99,6 +99,22 @@ def appending(path: str | os.PathLike[str]) -> BinaryIO:
         raise storage_error(path, error) from error
 
 
+def append_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
+    """Let a file grow by some lines, which a reader may see at once.
+
+    Raises:
+        StorageError: they cannot be written whole.
+    """
+    try:
+        with appending(path) as stream:
+            stream.write(text.encode())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
 def write_link(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
     """Make a name for a file that lies elsewhere, atomically; False where the file system has no links.
 

@@ -8,8 +8,10 @@ cut off, 71 at +3 EV and 69 at +4; of their 2,556 pairs none was taken for one. 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from exposurebench.camera import preview
 from exposurebench.color import REC709, weighted
-from exposurebench.dataset import SPLITS, Dataset, load_dataset
+from exposurebench.dataset import SPLITS, Dataset, Row, load_dataset
 from exposurebench.errors import ImageError, InputError, MissingError
 from exposurebench.images import Image, read_image
 from exposurebench.sources import LIGHT, PICTURES
@@ -35,6 +37,9 @@ FLAT = 0.98
 CHECKPOINTS = (".pt", ".pth", ".safetensors")
 _FIVEK = re.compile(r"(?<![A-Za-z0-9])a(\d{4})(?![A-Za-z0-9])")
 _BLOCK = 512
+MOST_RECORDED = 50_000
+"""A checkpoint keeps the hashes of so many pictures."""
+Read = Callable[[], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Overlap:
         alike: names in A and B, and the share of bits in which they differ, nearest first.
         fivek: FiveK numbers that stand in names of both.
         same_set: whether the two are one data set by the fingerprint of its pixels.
-        skipped: files of each that cannot be read.
+        skipped: of each, files that cannot be read, or what a checkpoint keeps no hash of.
     """
 
     pictures: tuple[int, int]
@@ -154,9 +159,32 @@ def alike(a: Iterable[Picture], b: Iterable[Picture], share: float = ALIKE) -> l
     return sorted(found, key=lambda match: (match[2], match[0], match[1]))
 
 
-def training_record(dataset: Dataset, split: str = "train") -> list[list[str]]:
-    """What a training has seen, for its checkpoint: name and hash of every target, each once."""
-    return [[p.name, p.phash] for p in _targets(dataset, [split])]
+def training_record(dataset: Dataset, split: str = "train") -> dict[str, Any]:
+    """What a training has seen, for its checkpoint; of a data set its targets, each once.
+
+    Returns:
+        :func:`recorded` of them.
+    """
+    return recorded([(name, read) for name, read, _ in _targets(dataset, [split])])
+
+
+def recorded(pictures: Sequence[tuple[str, Read]]) -> dict[str, Any]:
+    """``seen``, the name and hash of pictures, and ``targets``, how many there are.
+
+    Of more than :data:`MOST_RECORDED` only those of FiveK and so many others, evenly spread: a record of millions would
+    take hours to make and weigh more than the weights.
+    """
+    others = [p for p in pictures if fivek_number(p[0]) is None]
+    kept = set(others[:: -(-len(others) // MOST_RECORDED) or 1])
+    chosen = [p for p in pictures if p in kept or fivek_number(p[0]) is not None]
+    hashes = _hashed([read for _, read in chosen])
+    return {"seen": [[name, code] for (name, _), code in zip(chosen, hashes, strict=True)], "targets": len(pictures)}
+
+
+def _hashed(reads: Iterable[Read]) -> list[str]:
+    """Hashes of pictures, decoded in threads (the decoders let go of the interpreter's lock)."""
+    with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
+        return list(pool.map(lambda read: phash(read()), reads))
 
 
 def _bits(hashes: list[str]) -> NDArray[np.uint64]:
@@ -168,7 +196,7 @@ def _bits(hashes: list[str]) -> NDArray[np.uint64]:
 
 
 def _seen(what: str | Path) -> tuple[list[Picture], str, int]:
-    """The pictures of one side, the fingerprint of its data set where it has one, and how many cannot be read."""
+    """The pictures of one side, the fingerprint of its data set where it has one, and how many cannot be compared."""
     path = Path(what)
     head, _, split = str(what).rpartition(":")
     if head and split in SPLITS and not path.exists():
@@ -176,12 +204,13 @@ def _seen(what: str | Path) -> tuple[list[Picture], str, int]:
     else:
         split = ""
     if path.suffix in CHECKPOINTS and path.is_file():
-        return *_trained(path), 0
+        return _trained(path)
     if (path / "dataset.json").is_file():
         dataset = load_dataset(path)
         if split and split not in dataset.splits:
             raise InputError(f"{str(path)!r} has no split {split!r}: it has {', '.join(dataset.splits)}")
-        return list(_targets(dataset, [split] if split else dataset.splits)), dataset.pixels, 0
+        names, reads, numbers = zip(*_targets(dataset, [split] if split else dataset.splits), strict=True)
+        return [Picture(*each) for each in zip(names, _hashed(reads), numbers, strict=True)], dataset.pixels, 0
     if not path.is_dir():
         raise MissingError(
             f"no folder or checkpoint {str(path)!r}: give a data set, a folder of pictures or a model.pt"
@@ -191,17 +220,22 @@ def _seen(what: str | Path) -> tuple[list[Picture], str, int]:
     return readable, "", len(found) - len(readable)
 
 
-def _trained(path: Path) -> tuple[list[Picture], str]:
+def _trained(path: Path) -> tuple[list[Picture], str, int]:
     from exposurebench.checkpoint import load_checkpoint
 
     record: Mapping[str, Any] = load_checkpoint(path).dataset
     if "seen" not in record:
         raise InputError(f"{str(path)!r} does not say what it has seen: train it again, or compare its data set")
-    return [Picture(name, code, fivek_number(name)) for name, code in record["seen"]], str(record.get("pixels", ""))
+    seen = [Picture(name, code, fivek_number(name)) for name, code in record["seen"]]
+    return seen, str(record.get("pixels", "")), record.get("targets", len(seen)) - len(seen)
 
 
-def _targets(dataset: Dataset, splits: Iterable[str]) -> Iterator[Picture]:
-    """Every target of a data set once; light by its preview."""
+def _targets(dataset: Dataset, splits: Iterable[str]) -> Iterator[tuple[str, Read, int | None]]:
+    """Every target of a data set once, light by its preview: its name, how it is read, its FiveK number."""
+
+    def read(split: str, row: Row, side: str) -> NDArray[Any]:
+        return dataset.read(split, row, side).pixels
+
     for split in splits:
         done = set()
         for row in dataset.rows(split):
@@ -209,8 +243,7 @@ def _targets(dataset: Dataset, splits: Iterable[str]) -> Iterator[Picture]:
             place = row[f"{side}_file_name"]
             if place not in done:
                 done.add(place)
-                code = phash(dataset.read(split, row, side).pixels)
-                yield Picture(f"{split}/{row['scene']}", code, fivek_number(row["scene"]))
+                yield f"{split}/{row['scene']}", partial(read, split, row, side), fivek_number(row["scene"])
 
 
 def _folder(root: Path) -> list[Picture | None]:

@@ -1,7 +1,7 @@
 """A training's folder: what is kept so that it can be killed at any moment and go on as if nothing had happened.
 
 ```
-RUN/log.csv    a row a step: the terms of the losses, those of the discriminator too
+RUN/log.csv    a row a step, as they come: the terms of the losses, those of the discriminator too
 RUN/model.pt   the checkpoint to predict with
 RUN/state.pt   weights, optimisers, average and step; written last, so what it says has been done is there
 RUN/plots/  RUN/validation/step-N.png  RUN/samples.png    pictures of the losses and of photographs
@@ -25,7 +25,7 @@ import torch
 
 from exposurebench.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from exposurebench.errors import ExposureBenchError, InputError, RecipeError
-from exposurebench.files import make_folder, write_bytes, write_text
+from exposurebench.files import append_text, make_folder, write_bytes, write_text
 from exposurebench.optimisation import Training
 from exposurebench.recipe import SCHEMA
 from exposurebench.training_recipe import TrainingRecipe, differences
@@ -33,6 +33,8 @@ from exposurebench.training_recipe import TrainingRecipe, differences
 FORMAT = "exposurebench.training"
 DONE = "steps_done"
 """The key beside a checkpoint's recipe that says how far its training had come."""
+STATISTICS = "batch_norm_statistics"
+"""The key there that says how the statistics of its batch norms came about, if not from the training's steps."""
 KINDS = {"recipe": dict, "dataset": dict, "step": int, "state": dict}
 
 
@@ -46,6 +48,7 @@ class Log:
 
     rows: list[dict[str, float]] = field(default_factory=list)
     _text: io.StringIO = field(default_factory=io.StringIO)
+    _written: int = 0
 
     def add(self, step: int, losses: Mapping[str, float]) -> None:
         """The next row, with the digits that are stored."""
@@ -59,6 +62,17 @@ class Log:
     def text(self) -> str:
         """The whole of ``log.csv``."""
         return self._text.getvalue()
+
+    def write(self, folder: Path, *, durable: bool = False) -> None:
+        """Put new rows at the end of ``log.csv``; the first time all of them, in the place of what lies there.
+
+        Raises:
+            StorageError: the disk is full, ...
+        """
+        self._text.seek(self._written)
+        new = self._text.read()
+        (append_text if self._written else write_text)(folder / "log.csv", new, durable=durable)
+        self._written += len(new)
 
 
 @dataclass(frozen=True)
@@ -103,16 +117,24 @@ def held(folder: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def save(folder: Path, now: Saved, training: Training) -> None:
-    """Write log, checkpoint and state, each whole or not at all, the state last.
+def save(folder: Path, now: Saved, training: Training, statistics: Mapping[str, torch.Tensor] | None = None) -> None:
+    """Write log, checkpoint and state, the last two whole or not at all, the state last.
+
+    Args:
+        folder: the run's.
+        now: how far it has come.
+        training: its networks.
+        statistics: batch norm's for the checkpoint (:func:`exposurebench.optimisation.settled`), which says so.
 
     Raises:
         StorageError: the disk is full, ...; the state that there was can still be gone on from.
     """
     recipe = training.recipe
-    write_text(folder / "log.csv", now.log.text, durable=True)
-    described = {**recipe.document(), DONE: now.step, **({"note": training.note} if training.note else {})}
-    made = Checkpoint(recipe.model, training.settings, training.weights(), described, now.about)
+    now.log.write(folder, durable=True)
+    told = {"note": training.note, STATISTICS: "of the last batches, dropout off" if statistics else ""}
+    described = {**recipe.document(), DONE: now.step, **{name: text for name, text in told.items() if text}}
+    weights = {**training.weights(), **(statistics or {})}
+    made = Checkpoint(recipe.model, training.settings, weights, described, now.about)
     save_checkpoint(folder / "model.pt", made)
     facts = {"recipe": recipe.document(), "dataset": dict(now.about), "step": now.step, "state": dict(now.state)}
     buffer = io.BytesIO()
@@ -151,7 +173,7 @@ def _refuse_foreign(model: Path, recipe: TrainingRecipe) -> None:
     if model.exists():
         try:
             stored = load_checkpoint(model).recipe
-            known = {name: value for name, value in stored.items() if name not in (DONE, "note")}
+            known = {name: value for name, value in stored.items() if name not in (DONE, STATISTICS, "note")}
             ours = not differences(recipe.document(), known)
         except ExposureBenchError:
             ours = False

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from exposurebench.dataset import Dataset, Row, sides_of
 from exposurebench.errors import ImageError, InputError, MissingError
 from exposurebench.images import Image, read_image
-from exposurebench.overlap import phash, training_record
+from exposurebench.overlap import recorded, training_record
 from exposurebench.sources import PICTURES
 from exposurebench.sources.folder import scene_name, walk
 from exposurebench.splits import split_of
@@ -54,7 +56,8 @@ class Stocks:
     Attributes:
         train: to be trained on.
         held_out: to look at while training; None where there is no val split.
-        about: tells what a checkpoint says of its data: ``name``, ``pixels``, ``seen``; reads every target of ``train``.
+        about: tells what a checkpoint says of its data: ``name``, ``pixels``, ``seen``, ``targets``; reads targets of
+            ``train``.
     """
 
     train: Stock
@@ -74,7 +77,7 @@ def pairs_of(dataset: Dataset, sides: Sequence[str]) -> Stocks:
         missing = [side for side in sides if side not in sides_of(rows[0])]
         if missing:
             raise InputError(f"{dataset.name} has no {missing[0]}: its pairs have {', '.join(sides_of(rows[0]))}")
-        return Stock(split, rows, functools.partial(dataset.read, split))
+        return Stock(split, rows, partial(dataset.read, split))
 
     return _stocks(dataset, pairs)
 
@@ -92,7 +95,7 @@ def targets_of(dataset: Dataset, versions: int) -> Stocks:
         first: dict[str, Row] = {}
         for row in _rows(dataset, split):
             first.setdefault(row["target_file_name"], row)
-        return Stock(split, list(first.values()), functools.partial(dataset.read, split), versions)
+        return Stock(split, list(first.values()), partial(dataset.read, split), versions)
 
     return _stocks(dataset, targets)
 
@@ -113,9 +116,15 @@ def photographs_of(folder: Path, versions: int, seed: int) -> Stocks:
     if not rows["train"]:
         raise MissingError(f"no photographs in {str(folder)!r}: give their folder, or a data set")
 
+    def pixels(row: Row) -> NDArray[Any]:
+        return _read_photograph(row, "target").pixels
+
     def about() -> dict[str, Any]:
-        seen = [[row["id"], phash(_read_photograph(row, "target").pixels)] for row in rows["train"]]
-        return {"name": folder.name, "pixels": "", "seen": seen}
+        return {
+            "name": folder.name,
+            "pixels": "",
+            **recorded([(row["id"], partial(pixels, row)) for row in rows["train"]]),
+        }
 
     train, held_out = (Stock(split, rows[split], _read_photograph, versions) for split in ("train", "val"))
     return Stocks(train, held_out, about)
@@ -153,7 +162,7 @@ def _stocks(dataset: Dataset, stock: Callable[[str], Stock]) -> Stocks:
     return Stocks(
         stock("train"),
         stock("val") if "val" in dataset.splits else None,
-        lambda: {"name": dataset.name, "pixels": dataset.pixels, "seen": training_record(dataset)},
+        lambda: {"name": dataset.name, "pixels": dataset.pixels, **training_record(dataset)},
     )
 
 

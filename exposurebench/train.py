@@ -25,7 +25,7 @@ from exposurebench.dataset import MARKERS, SIDES, Dataset, load_dataset, sides_o
 from exposurebench.errors import InputError, MissingError, ModelError, RecipeError
 from exposurebench.feed import Feed, open_feed
 from exposurebench.method import open_method
-from exposurebench.optimisation import Training, prediction, start, step
+from exposurebench.optimisation import Training, prediction, settled, start, step
 from exposurebench.processes import Place, joined
 from exposurebench.run import Saved, held, save, saved
 from exposurebench.training_recipe import TrainingRecipe
@@ -36,6 +36,8 @@ SPACED = 250
 """Steps that lie between two pictures, at least, unless a recipe says how many; always whole epochs."""
 LARGEST_PX = 1 << 21
 """Pixels of a photograph on the sample sheet: larger ones would need more memory than the training did."""
+SETTLING = 32
+"""Batches over which batch norm's statistics are taken for a checkpoint."""
 LOOK_S = 0.5
 """Seconds between two looks at the losses: each look waits for the device."""
 Progress = Callable[[int, int, Mapping[str, float]], None]
@@ -123,6 +125,7 @@ class _Loop:
         self.total = training.recipe.total(feed.steps_per_epoch)
         self.kept = before.step
         self.pending: list[tuple[int, dict[str, torch.Tensor]]] = []
+        self.settled: tuple[int, dict[str, torch.Tensor]] = (-1, {})
 
     def run(self) -> Trained:
         recipe, began, begun = self.training.recipe, self.done, time.perf_counter()
@@ -145,8 +148,8 @@ class _Loop:
                     self._save()
                 if stop:
                     raise KeyboardInterrupt
-                if picture and self.first:
-                    self._picture()
+                if picture:
+                    self._picture(self._statistics())
         made, spent = self.done - began, time.perf_counter() - begun
         speed = made * recipe.batch / spent
         return Trained(self.folder / "model.pt", self.done, made, self.log.rows[-1], speed, self.feed.waited / spent)
@@ -180,6 +183,8 @@ class _Loop:
             if self.board:
                 for name, value in zip(terms, row, strict=True):
                     self.board.add_scalar(name, value, number)
+        if self.first:
+            self.log.write(self.folder)
         self._tell()
 
     def _tell(self) -> None:
@@ -189,10 +194,18 @@ class _Loop:
     def _save(self) -> None:
         if not self.training.is_finite():  # the loss was, of the weights before this step
             self._stop_for_nan(self.done - 1, {"weights": math.nan})
+        statistics = self._statistics()
         if self.first:
             self.about = self.about or self.feed.about  # reads every training target, so once a run
-            save(self.folder, Saved(self.done, self.training.state(), self.log, self.about), self.training)
+            save(self.folder, Saved(self.done, self.training.state(), self.log, self.about), self.training, statistics)
         self.kept = self.done
+
+    def _statistics(self) -> dict[str, torch.Tensor]:
+        """Batch norm's for the weights as they are now, over the last batches; the same in a run that was interrupted."""
+        if self.settled[0] != self.done:
+            last = range(max(0, self.done - SETTLING), self.done)
+            self.settled = self.done, settled(self.training, map(self.feed.batch, last))
+        return self.settled[1]
 
     def _stop_for_nan(self, number: int, terms: Mapping[str, float]) -> None:
         recipe = self.training.recipe
@@ -203,14 +216,16 @@ class _Loop:
             f"({recipe.learning_rate:g})" + ("" if recipe.clip else " or with clip=1")
         )
 
-    def _picture(self) -> None:
+    def _picture(self, statistics: Mapping[str, torch.Tensor]) -> None:
         """Plots of the losses so far, and what the network makes of a few photographs of the val split."""
         from exposurebench.report.training import plot_losses, validation_picture
 
+        if not self.first:
+            return
         plot_losses(self.log.rows, self.folder / "plots", steps_per_epoch=self.feed.steps_per_epoch)
         sides = self.feed.validation(SHOWN)
         if sides is not None:
-            output = prediction(self.training, sides["input"])
+            output = prediction(self.training, sides["input"], statistics)
             if self.gives == "srgb" != self.training.recipe.entry.fact("GIVES"):  # a variant that stops at the light
                 output = srgb_to_display(output.clamp(0, 1))
             path = self.folder / "validation" / f"step-{self.done:07d}.png"

@@ -48,6 +48,8 @@ class TrainingRecipe:
         discriminator_learning_rate: of the discriminator's Adam; by default the same.
         schedule: ``[[from, rate], ...]``: later learning rates, from an epoch on, or from a step on where the recipe
             counts ``steps``. The discriminator's changes in the same proportion.
+        decay: over how many of the last epochs (or steps, in the same way) both learning rates fall in a straight line
+            towards 0.
         betas: of both Adams.
         clip: the largest norm of a gradient, discriminator and network apart; 0 leaves it.
         average: decay per step of an exponential average of the weights, which then go into ``model.pt``; 0 for none.
@@ -74,6 +76,7 @@ class TrainingRecipe:
     learning_rate: float = 2e-4
     discriminator_learning_rate: float | None = None
     schedule: Sequence[Sequence[float]] = ()
+    decay: int = 0
     betas: Sequence[float] = (0.9, 0.999)
     clip: float = 0.0
     average: float = 0.0
@@ -108,10 +111,14 @@ class TrainingRecipe:
         >>> recipe = TrainingRecipe("small_cnn", epochs=9, learning_rate=2e-4, schedule=[[3, 1e-4]])
         >>> [recipe.decline(step, steps_per_epoch=10) for step in (0, 29, 30)]
         [1.0, 1.0, 0.5]
+        >>> recipe = TrainingRecipe("small_cnn", steps=10, decay=4)
+        >>> [recipe.decline(step, steps_per_epoch=1) for step in range(5, 10)]
+        [1.0, 1.0, 0.75, 0.5, 0.25]
         """
-        now = step if self.steps is not None else step // steps_per_epoch
-        rates = [rate for start, rate in self.schedule if start <= now]
-        return rates[-1] / self.learning_rate if rates else 1.0
+        unit = 1 if self.steps is not None else steps_per_epoch
+        rates = [rate for start, rate in self.schedule if start <= step // unit]
+        left = (self.total(steps_per_epoch) - step) / (self.decay * unit) if self.decay else 1.0
+        return (rates[-1] / self.learning_rate if rates else 1.0) * min(1.0, left)
 
 
 def training_recipe(document: Mapping[str, Any]) -> TrainingRecipe:
@@ -159,8 +166,9 @@ def overridden(document: Mapping[str, Any], settings: Mapping[str, Any]) -> dict
     {'model': 'small_cnn', 'steps': 500}
     """
     replaced = [key for key in LENGTHS if key in document and key not in settings and set(LENGTHS) & set(settings)]
-    if replaced and document.get("schedule") and "schedule" not in settings:
-        raise RecipeError(f"the recipe's schedule counts {replaced[0]}: set schedule too, such as schedule=[]")
+    for key, other in (("schedule", "[]"), ("decay", "0")):
+        if replaced and document.get(key) and key not in settings:
+            raise RecipeError(f"the recipe's {key} counts {replaced[0]}: set {key} too, such as {key}={other}")
     return {**{key: value for key, value in document.items() if key not in replaced}, **settings}
 
 
@@ -234,11 +242,15 @@ def _out_of_range(recipe: TrainingRecipe) -> list[str]:
         mistakes.append("give steps or epochs, one of the two")
     for name, least in (
         *(("steps", 1), ("epochs", 1), ("batch", 1), ("patch", 0), ("accumulate", 1)),
-        *(("save_every", 1), ("picture_every", 0)),
+        *(("decay", 0), ("save_every", 1), ("picture_every", 0)),
     ):
         value = getattr(recipe, name)
         if value is not None and value < least:
             mistakes.append(f"{name} must be at least {least}, not {value}")
+    if recipe.decay > (recipe.steps or recipe.epochs or recipe.decay):
+        mistakes.append(
+            f"decay ({recipe.decay}) must be at most the {recipe.steps or recipe.epochs} of the whole training"
+        )
     if recipe.accumulate > 0 and recipe.batch % recipe.accumulate:
         mistakes.append(f"batch ({recipe.batch}) must be a multiple of accumulate ({recipe.accumulate})")
     for name in ("learning_rate", "discriminator_learning_rate"):

@@ -127,7 +127,7 @@ def test_batches_are_float_on_the_device_and_channels_last(twos: Path) -> None:
             assert images.is_contiguous(memory_format=torch.channels_last)
             assert 0 <= images.min() < images.max() <= 1
         assert feed.waited > 0
-        assert feed.about.keys() == {"name", "pixels", "seen"}
+        assert feed.about.keys() == {"name", "pixels", "seen", "targets"}
         assert len(feed.about["seen"]) == len({row["target_file_name"] for row in load_dataset(twos).rows("train")})
 
 

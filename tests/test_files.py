@@ -116,6 +116,15 @@ def test_text_and_json(tmp_path: Path) -> None:
     assert names(tmp_path) == {"a.txt", "a.json"}
 
 
+def test_lines_at_the_end_of_a_file(tmp_path: Path) -> None:
+    for text in ("a\n", "é\n"):
+        files.append_text(tmp_path / "new" / "log", text, durable=True)
+    assert (tmp_path / "new" / "log").read_text(encoding="utf-8") == "a\né\n"
+    if Path("/dev/full").exists():
+        with pytest.raises(StorageError, match="the disk is full"):
+            files.append_text("/dev/full", "x")
+
+
 def test_reading_json_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is missing: expected a manifest"):
         files.read_json(tmp_path / "a.json", "a manifest")

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from exposurebench.errors import MissingError, RecipeError
-from exposurebench.optimisation import Training, prediction, start, step
+from exposurebench.optimisation import Training, prediction, settled, start, step
 from exposurebench.processes import Place
 from exposurebench.training_recipe import training_recipe
 
@@ -97,6 +97,41 @@ def test_running_statistics_count_every_piece_once(toy: Toy) -> None:
     assert torch.allclose(norm.running_mean, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_statistics_are_those_of_the_weights_to_predict_with(toy: Toy, average: float) -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 3, 1), nn.Dropout(0.5), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1))
+
+    toy(network=network)
+    training = made(average=average, accumulate=2)
+    for number in range(3):
+        step(training, batch(number), number)
+    before = copy.deepcopy(training.learner.network.state_dict())
+    found = settled(training, [batch(7), batch(8)])
+    assert found.keys() == {"2.running_mean", "2.running_var", "2.num_batches_tracked"}
+    weights = training.weights()
+    pieces = [piece for number in (7, 8) for piece in batch(number)["input"].chunk(2)]
+    seen = [nn.functional.conv2d(piece, weights["0.weight"], weights["0.bias"]) for piece in pieces]
+    means, variances = (torch.stack([what(s) for s in seen]).mean(0) for what in (mean, variance))
+    assert torch.allclose(found["2.running_mean"], means, atol=1e-6)
+    assert torch.allclose(found["2.running_var"], variances, atol=1e-6)
+    after = training.learner.network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert training.learner.network.training and training.learner.network[2].momentum == 0.1
+    shown = prediction(training, batch()["input"], found)
+    assert not torch.allclose(shown, prediction(training, batch()["input"]), atol=1e-3)
+    toy()
+    assert settled(made(), [batch()]) == {}, "without batch norm"
+
+
+def mean(values: torch.Tensor) -> torch.Tensor:
+    return values.mean((0, 2, 3))
+
+
+def variance(values: torch.Tensor) -> torch.Tensor:
+    return values.transpose(0, 1).flatten(1).var(1)
+
+
 def test_frozen_networks_and_a_discriminator_without_weight(toy: Toy) -> None:
     training = made()
     features = training.loss.keywords["features"]
@@ -158,13 +193,17 @@ def test_bf16_is_inside_the_networks_alone(toy: Toy) -> None:
     assert all(p.dtype == torch.float32 for p in half.learner.network.parameters())
 
 
-def test_networks_see_channels_last_on_both_sides(toy: Toy) -> None:
+def test_networks_and_images_have_the_layout_that_is_fast_there(toy: Toy) -> None:
     training = made()
-    assert training.learner.network.first.weight.is_contiguous(memory_format=torch.channels_last)
+    assert training.learner.network.first.weight.is_contiguous()
     seen = []
     training.learner.network.first.register_forward_hook(lambda *args: seen.append(args[1][0]))
-    step(training, batch(), 0)
-    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+    given = {side: images.contiguous(memory_format=torch.channels_last) for side, images in batch().items()}
+    step(training, given, 0)  # as a feed makes them
+    assert seen[0].is_contiguous(), "plain on a CPU"
+    if torch.cuda.is_available():
+        training = start(training.recipe, Place(torch.device("cuda")))
+        assert training.learner.network.first.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_state_goes_on_as_if_nothing_had_happened(toy: Toy) -> None:

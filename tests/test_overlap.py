@@ -1,5 +1,6 @@
 """Overlap: pictures are known again after what data sets do to them, and no two photographs are taken for one."""
 
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -10,11 +11,26 @@ import simplejpeg
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from exposurebench.checkpoint import load_checkpoint
 from exposurebench.cli import group
 from exposurebench.color import srgb_to_display, srgb_to_light
 from exposurebench.errors import InputError, MissingError
 from exposurebench.images import encode_image, encode_radiance, quantize, read_image
-from exposurebench.overlap import ALIKE, Picture, alike, difference, fivek_number, overlap, phash, training_record
+from exposurebench.overlap import (
+    ALIKE,
+    Picture,
+    alike,
+    difference,
+    fivek_number,
+    overlap,
+    phash,
+    recorded,
+    training_record,
+)
+from exposurebench.train import train
+from exposurebench.training_recipe import training_recipe
+
+RECIPE = {"model": "small_cnn", "steps": 1, "batch": 1, "patch": 16}
 
 
 def picture(seed: int = 0) -> NDArray[np.float32]:
@@ -124,18 +140,33 @@ def test_folders_data_sets_and_splits(tmp_path: Path) -> None:
     assert overlap(tmp_path / "set", tmp_path / "set").same_set
     assert not overlap(f"{tmp_path / 'set'}:train", f"{tmp_path / 'set'}:test").alike
     assert len(overlap(tmp_path / "set", tmp_path / "photographs").alike) == 3
-    assert {name for name, _ in training_record(dataset)} == {f"train/{row['scene']}" for row in dataset.rows("train")}
+    assert {name for name, _ in training_record(dataset)["seen"]} == {
+        f"train/{row['scene']}" for row in dataset.rows("train")
+    }
 
 
 def test_a_checkpoint_says_what_it_has_seen(trainable: Path, tmp_path: Path) -> None:
-    from exposurebench.train import train
-    from exposurebench.training_recipe import training_recipe
-
-    recipe = training_recipe({"model": "small_cnn", "steps": 1, "batch": 1, "patch": 16})
-    model = train(recipe, trainable, tmp_path / "run").checkpoint
+    model = train(training_recipe(RECIPE), trainable, tmp_path / "run").checkpoint
     assert overlap(model, f"{trainable}:train").alike
     assert not overlap(model, f"{trainable}:test").alike
     assert overlap(model, trainable).same_set
+
+
+def test_a_record_of_very_many_is_a_sample_with_all_of_fivek(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exposurebench.overlap.MOST_RECORDED", 4)
+    names = [f"p{n}" for n in range(10)] + ["a0012-x"]
+    record = recorded([(name, partial(picture, n)) for n, name in enumerate(names)])
+    assert [name for name, _ in record["seen"]] == ["p0", "p3", "p6", "p9", "a0012-x"]
+    assert record["seen"][1][1] == phash(picture(3))
+    assert record["targets"] == 11
+    (tmp_path / "photographs").mkdir()
+    for n in range(12):
+        (tmp_path / "photographs" / f"{n}.png").write_bytes(encode_image(quantize(picture(n))))
+    recipe = training_recipe({**RECIPE, "degrade.pairing": "gamma_clip"})
+    model = train(recipe, tmp_path / "photographs", tmp_path / "run").checkpoint
+    found, targets = overlap(model, tmp_path / "photographs"), load_checkpoint(model).dataset["targets"]
+    assert targets > 4 >= found.pictures[0]
+    assert found.skipped == (targets - found.pictures[0], 0)
 
 
 def test_what_cannot_be_compared(tmp_path: Path, samples: Path) -> None:

@@ -92,7 +92,7 @@ class Killed(BaseException):
 def test_a_run_that_is_killed_at_any_write_ends_as_if_it_were_not(
     toy: None, trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: list[Any]
 ) -> None:
-    """Twelve steps with three saves of three files: killed before some of the nine take their name."""
+    """Twelve steps with a log and three saves of two files: killed before some of the seven take their name."""
     train(gan(), trainable, tmp_path / "whole")
     replace, left = os.replace, [0]
 
@@ -102,14 +102,14 @@ def test_a_run_that_is_killed_at_any_write_ends_as_if_it_were_not(
         left[0] -= 1
         replace(*names)
 
-    for write in (0, 2, 4, 8):
+    for write in (0, 1, 4, 6):
         left[0], run = write, tmp_path / str(write)
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", killing)
             with pytest.raises(Killed):
                 train(gan(), trainable, run)
         again = train(gan(), trainable, run)
-        assert again.made == 12 - 4 * (write // 3)
+        assert again.made == 12 - 4 * (max(0, write - 1) // 2)
         assert same(tmp_path / "whole", run)
     before = (run / "state.pt").read_bytes()
     told: list[int] = []
@@ -135,6 +135,50 @@ def test_a_signal_is_heeded_after_the_step_and_nothing_is_lost(
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert load_checkpoint(tmp_path / "run" / "model.pt").recipe["steps_done"] == 7
     assert train(gan(), trainable, tmp_path / "run").made == 5
+    assert same(tmp_path / "whole", tmp_path / "run")
+
+
+def test_rows_of_the_log_come_before_the_save_and_never_twice(
+    toy: None, trainable: Path, tmp_path: Path, undrawn: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exposurebench.train.LOOK_S", 0)
+    log, rows = tmp_path / "run" / "log.csv", []
+
+    def watch(done: int, total: int, losses: Any) -> None:
+        rows.append(log.read_text().splitlines()[1:] if log.exists() else [])
+        if done == 7:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(gan(save_every=5), trainable, tmp_path / "run", on_progress=watch)
+    assert [len(seen) for seen in rows] == [0, 1, 2, 3, 4, 5, 6, 7]
+    train(gan(save_every=5), trainable, tmp_path / "run")
+    assert pd.read_csv(log)["step"].tolist() == list(range(12)), "steps 5 and 6 were done again"
+
+
+def test_a_checkpoint_has_statistics_of_the_weights_that_it_holds(
+    toy: Callable[..., None], trainable: Path, tmp_path: Path, undrawn: list[Any]
+) -> None:
+    """Batch norm trails behind: with a momentum of 0 it stays where it began."""
+
+    def network(*, width: int = 6, dropout: float = 0.0) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3, momentum=0.0))
+
+    toy(network=network)
+    train(gan(save_every=5), trainable, tmp_path / "whole")
+    checkpoint = load_checkpoint(tmp_path / "whole" / "model.pt")
+    assert checkpoint.recipe["batch_norm_statistics"] == "of the last batches, dropout off"
+    assert not torch.allclose(checkpoint.state["1.running_mean"], torch.zeros(3), atol=1e-3)
+    state = torch.load(tmp_path / "whole" / "state.pt")["state"]["network"]["weights"]
+    assert torch.equal(state["1.running_mean"], torch.zeros(3)), "the training's own are as they were"
+
+    def stop(done: int, total: int, losses: Any) -> None:
+        if done == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(gan(save_every=5), trainable, tmp_path / "run", on_progress=stop)
+    train(gan(save_every=5), trainable, tmp_path / "run")
     assert same(tmp_path / "whole", tmp_path / "run")
 
 
@@ -228,7 +272,7 @@ def test_the_last_good_state_stays_where_a_loss_is_no_number(
     )
     assert load_checkpoint(tmp_path / "run" / "model.pt").recipe["steps_done"] == 4
     assert torch.load(tmp_path / "run" / "state.pt")["step"] == 4
-    assert len(pd.read_csv(tmp_path / "run" / "log.csv")) == 4
+    assert len(pd.read_csv(tmp_path / "run" / "log.csv")) == {"loss": 4, "slope": 8}[how]
 
 
 def test_a_full_disk_leaves_the_last_good_state(

@@ -92,6 +92,8 @@ def test_a_flag_says_the_length_in_the_other_unit() -> None:
         training_recipe(overridden(plain, {"steps": 7, "epochs": 2}))
     with pytest.raises(RecipeError, match="schedule counts epochs: set schedule too"):
         overridden(document(), {"steps": 7})
+    with pytest.raises(RecipeError, match="decay counts epochs: set decay too, such as decay=0"):
+        overridden({**plain, "decay": 2}, {"steps": 7})
     assert overridden(document(), {"steps": 7, "schedule": [[5, 1e-5]]})["schedule"] == [[5, 1e-5]]
 
 
@@ -118,6 +120,8 @@ def test_a_model_without_a_discriminator_has_nothing_to_set() -> None:
         ({"schedule": [[4, 1e-4], [2, 1e-5]]}, "schedule must be pairs"),
         ({"schedule": [[2, 0]]}, "schedule must be pairs"),
         ({"schedule": 3}, "schedule must be a list"),
+        ({"decay": -1}, "decay must be at least 0, not -1"),
+        ({"decay": 5}, "decay (5) must be at most the 4 of the whole training"),
         ({"betas": [0.5]}, "betas must be two numbers"),
         ({"betas": [0.5, 1.0]}, "betas must be two numbers"),
         ({"clip": -1.0}, "clip must be a norm"),
@@ -142,6 +146,13 @@ def test_the_rate_follows_the_schedule_in_the_recipes_own_unit() -> None:
     assert [recipe.decline(step, 10) for step in (0, 19, 20, 29, 30)] == [1, 1, 0.5, 0.5, 0.25]
     recipe = training_recipe(document(epochs=None, steps=9))
     assert [recipe.decline(step, 10) for step in (1, 2)] == [1, 0.5]
+
+
+def test_the_rate_decays_to_the_end_on_top_of_the_schedule() -> None:
+    recipe = training_recipe(document(schedule=[], decay=2))
+    assert [recipe.decline(step, 10) for step in (0, 20, 25, 30, 39)] == [1, 1, 0.75, 0.5, 0.05]
+    recipe = training_recipe(document(epochs=None, steps=8, decay=4))
+    assert [recipe.decline(step, 10) for step in (0, 2, 4, 6, 7)] == [1, 0.5, 0.5, 0.25, 0.125]
 
 
 def test_what_two_recipes_differ_in_leaves_out_what_weights_do_not_see() -> None:

@@ -28,7 +28,7 @@ def overlap(a: str, b: str, as_json: bool) -> int:
         options.emit({"a": a, "b": b, **asdict(found)})
         return int(shared)
     for side, number, skipped in zip((a, b), found.pictures, found.skipped, strict=True):
-        click.echo(f"{side}: {number} pictures" + (f", {skipped} files that cannot be read" if skipped else ""))
+        click.echo(f"{side}: {number} pictures" + (f", {skipped} more that cannot be compared" if skipped else ""))
     if found.same_set:
         click.echo("the two are one data set")
     for name, other, off in found.alike[:SHOWN]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -32,14 +31,15 @@ def train(
     """
     from tqdm import tqdm
 
+    from exposurebench.processes import others
     from exposurebench.recipe import parse_settings, read_recipe
     from exposurebench.seeds import train_seeds
     from exposurebench.train import train as run
     from exposurebench.training_recipe import overridden, training_recipe
 
     resolved = training_recipe(overridden(read_recipe(recipe, "training"), parse_settings(settings)))
-    others = int(os.environ.get("RANK", 0)) > 0
-    with tqdm(unit="step", disable=as_json or others or None, file=sys.stderr) as bar:
+    silent = others()
+    with tqdm(unit="step", disable=as_json or silent or None, file=sys.stderr) as bar:
 
         def show(done: int, total: int, losses: Mapping[str, float]) -> None:
             if bar.total != total or done < bar.n:  # a run begins, perhaps in its middle
@@ -57,7 +57,7 @@ def train(
             spread = train_seeds(resolved, data, out, seeds=seeds, device=device, on_progress=show, on_note=note)
         else:
             trained = run(resolved, data, out, device=device, on_progress=show, on_note=note)
-    if others:
+    if silent:
         return
     if seeds:
         if as_json:

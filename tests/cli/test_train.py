@@ -18,8 +18,9 @@ QUICK = ("--set", "steps=2", "--set", "patch=16", "--set", "network.width=2")
 
 
 def test_a_recipe_and_its_settings_end_in_a_checkpoint(
-    run: Callable[..., Any], trainable: Path, tmp_path: Path
+    run: Callable[..., Any], trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RANK", "3")  # of a cluster's scheduler, not of torchrun
     shown = run("train", "small_cnn", "--data", trainable, "--out", "run", *QUICK)
     assert re.match(
         r"run/model\.pt: trained, [\d.]+ images/s, [\d.]+% of the time waiting for data; now run exposure", shown.out

@@ -10,6 +10,7 @@ import torch
 from exposurebench import catalog
 from exposurebench.files import shipped
 from exposurebench.pairing.gamma_clip import gamma_clip
+from exposurebench.training_recipe import training_recipe
 
 RECIPES = sorted((shipped("recipes") / "training").glob("*.toml"))
 TABLES = {
@@ -87,3 +88,64 @@ def test_paper_1s_experiments(name, model, augment, learning_rate):
     assert (recipe["model"], recipe["augment"], recipe["learning_rate"]) == (model, augment, learning_rate)
     assert (recipe["epochs"], recipe["batch"], recipe["patch"]) == (150, 64, 256)
     assert recipe["loss"] == {"adversarial": 1, "l1": 100}
+
+
+STUDIES = {
+    "vgg16_autoencoder": {
+        "l1": {"loss.total_variation": 0},
+        "l2": {"loss.l1": 0, "loss.l2": 1, "loss.total_variation": 0},
+        "l1-l2": {"loss.l2": 1, "loss.total_variation": 0},
+        "relu": {"network.output": "relu"},
+        **{f"skips-{count}": {"network.skips": count} for count in range(6)},
+        "frozen": {"network.freeze": "all"},
+        "trainable": {"network.freeze": "none"},
+        "regularised": {"network.dropout": 0.2, "loss.weight_decay": 1e-3},
+        "batch-norm": {"network.batch_norm": True},
+        "bilinear": {"network.upsampling": "bilinear"},
+        "1k": {},
+        "5k": {},
+        "misaligned": {},
+    },
+    "gated_radiance": {
+        "no-skips": {"network.skips": False},
+        "linear": {"loss.sees": "linear"},
+        "after-relu": {"loss.before_relu": False},
+        "absolute": {},
+        "reexposed": {"loss.rendering_ev": -3},
+    },
+    "drht": {
+        "separate": {"network.training": "separate"},
+        "literal": {"loss.hdr": 0.1},
+        "released": {"network.layout": "released"},
+    },
+}
+"""What each study of papers 2, 3 and 4 changes in its system's own recipe; nothing where only the data differ."""
+CASES = [(base, study) for base, studies in STUDIES.items() for study in studies]
+
+
+@pytest.mark.parametrize(("base", "study"), CASES, ids=lambda value: value)
+def test_a_study_changes_what_it_says_and_nothing_else(base: str, study: str) -> None:
+    own, changed = (
+        training_recipe(read(shipped("recipes") / "training" / f"{name}.toml")).document()
+        for name in (base, f"{base}-{study}")
+    )
+    assert changed.pop("model").partition("/")[0] == own.pop("model")
+    for key, value in STUDIES[base][study].items():
+        table, _, name = key.partition(".")
+        assert own[table][name] != value
+        own[table][name] = value
+    assert changed == own
+
+
+def test_every_recipe_of_papers_2_to_4_is_one_of_their_studies() -> None:
+    known = {f"{base}-{study}" for base, study in CASES} | set(STUDIES)
+    assert known == {path.stem for path in RECIPES if path.stem.partition("-")[0] in STUDIES}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_header_says_how_to_run_it_what_was_published_and_what_it_costs(path: Path) -> None:
+    header = path.read_text(encoding="utf-8").partition("schema = ")[0]
+    assert f"exposurebench train {path.stem} --data " in header
+    if path.stem != "small_cnn":  # of no paper
+        assert "exposurebench make-dataset " in header
+        assert "\n# Published" in header and "\n# Cost: " in header
