@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,10 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
-from exposurebench import __version__, measures
+from exposurebench import measures
 from exposurebench.catalog import Entry
 from exposurebench.dataset import Dataset, Row, load_dataset
 from exposurebench.defence import SIDES, Attacks, assess, attacks_on, document_of, gives, measured, must_be_refused
@@ -24,6 +21,7 @@ from exposurebench.errors import InputError, ModelError
 from exposurebench.files import sha256
 from exposurebench.images import Image
 from exposurebench.method import Method, corrected
+from exposurebench.result import measured_with
 from exposurebench.scene import Spoils
 from exposurebench.scoring import cells_of, sides_of
 from exposurebench.threads import in_threads
@@ -89,14 +87,7 @@ def attack(
         raise InputError(f"{str(dataset)!r} has other pairs than the track: build it with --recipe {track.dataset}")
     about = {
         "dataset": {"name": opened.name, "pixels": opened.pixels, "split": track.split, "pairs": len(rows)},
-        "versions": {
-            "exposurebench": __version__,
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-            "python": platform.python_version(),
-        },
-        "hardware": f"cpu, {platform.machine()}, {os.cpu_count()} cores",
+        **measured_with("cpu"),
     }
     verdicts = assess(track, protocols, per_image, refused)
     return Attacks(document_of(name, about, protocols, verdicts, date), per_image)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
 
-from exposurebench import __version__, catalog, measures, tables
+from exposurebench import catalog, measures, tables
 from exposurebench.catalog import Entry
 from exposurebench.dataset import Dataset, Row, load_dataset
 from exposurebench.errors import InputError, MissingError, RecipeError
@@ -25,7 +22,7 @@ from exposurebench.pipeline import Pairs, Scored
 from exposurebench.predictions import open_predictions
 from exposurebench.processes import joined
 from exposurebench.recipe import SCHEMA, plugin_settings
-from exposurebench.result import FORMAT, Result, derived
+from exposurebench.result import FORMAT, Result, derived, measured_with
 
 METRICS = ("psnr", "ssim", "histogram_similarity", "histogram_similarity/hu2018")
 """What is measured when nobody says."""
@@ -139,14 +136,7 @@ def evaluate(
             "protocols": protocols,
             **({"by": by} if by else {}),
             **({"draws": draws} if draws > 1 else {}),
-            "versions": {
-                "exposurebench": __version__,
-                "torch": str(torch.__version__),
-                "numpy": np.__version__,
-                "opencv": cv2.__version__,
-                "python": platform.python_version(),
-            },
-            "hardware": f"{place.device.type}, {platform.machine()}, {os.cpu_count()} cores",
+            **measured_with(place.device.type),
         }
         folder = folder_for(str(out), document["name"], document) if out else None
         facts = [*PAIR_FACTS, *([by] if by and by not in (*PAIR_FACTS, "scene", "split") else [])]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
-from exposurebench import journal, tables
+from exposurebench import __version__, journal, tables
 from exposurebench.errors import InputError
 from exposurebench.files import read_document, safe_key, sha256, sha256_file, write_bytes, write_json
 from exposurebench.measures import Arrays
@@ -56,6 +60,24 @@ class Result:
     def metrics(self) -> list[str]:
         """The measures, in order: metrics, and metrics over regions (``psnr@clipped``)."""
         return list(self.document["protocols"])
+
+
+def measured_with(device: str) -> dict[str, Any]:
+    """The versions and the hardware that a measurement was made with, for its document.
+
+    >>> sorted(measured_with("cpu")["versions"])
+    ['exposurebench', 'numpy', 'opencv', 'python', 'torch']
+    """
+    return {
+        "versions": {
+            "exposurebench": __version__,
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "python": platform.python_version(),
+        },
+        "hardware": f"{device}, {platform.machine()}, {os.cpu_count()} cores",
+    }
 
 
 def derived(

@@ -14,19 +14,24 @@ if TYPE_CHECKING:
     from exposurebench.defence import Attacks
 
 
+def table_of(found: Attacks) -> list[list[str]]:
+    """What each cheat gains by the metrics that give places, and its verdict; the first line is the head."""
+    ranking = _ranking(found)
+    lines = [_line(name, attack, ranking) for name, attack in found.document["attacks"].items()]
+    return [["cheat", *(f"{metric}, honest to cheat" for metric in ranking), "verdict"], *lines]
+
+
 def as_text(found: Attacks) -> str:
     """The table in the terminal."""
-    lines = [_line(name, attack, _ranking(found)) for name, attack in found.document["attacks"].items()]
-    table = [["cheat", *(f"{metric}, honest to cheat" for metric in _ranking(found)), "verdict"], *lines]
+    table = table_of(found)
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     rows = ("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in table)
-    return "\n".join([*rows, *_said(found)])
+    return "\n".join([*rows, *remarks(found)])
 
 
 def section(found: Attacks) -> str:
     """The section of a track's page."""
-    ranking = _ranking(found)
-    lines = [_line(name, attack, ranking) for name, attack in found.document["attacks"].items()]
+    head, *lines = table_of(found)
     about = [
         f"- **{escape_markdown(name)}**: {escape_markdown(attack['title'])}. It exploits "
         f"{escape_markdown(attack['exploits'])}. To stay below: {escape_markdown(attack['honest'])}. "
@@ -41,12 +46,9 @@ def section(found: Attacks) -> str:
             f"interval of the difference; measured on {escape_markdown(found.document['date'])} by `exposurebench attack "
             f"{found.document['track']}`.",
             "",
-            markdown_table(
-                ["cheat", *(f"{metric}, honest to cheat" for metric in ranking), "verdict"],
-                [[escape_markdown(word) for word in line] for line in lines],
-            ),
+            markdown_table(head, [[escape_markdown(word) for word in line] for line in lines]),
             "",
-            *(f"- {escape_markdown(line)}" for line in _said(found)),
+            *(f"- {escape_markdown(line)}" for line in remarks(found)),
             "",
             "What they are:",
             "",
@@ -74,7 +76,7 @@ def _cell(metric: str, gain: Mapping[str, Any]) -> str:
     return f"{honest} to {cheat}: {spelled(metric, gain).removesuffix(f' of {metric}')}"
 
 
-def _said(found: Attacks) -> Iterator[str]:
+def remarks(found: Attacks) -> Iterator[str]:
     """What the verdicts mean, and what must be said beside them."""
     attacks, verdicts = found.document["attacks"], found.verdicts
     for verdict in dict.fromkeys(verdicts.values()):

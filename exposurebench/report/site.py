@@ -19,7 +19,7 @@ from exposurebench.files import write_bytes, write_text
 from exposurebench.images import Image, encode_image
 from exposurebench.leaderboard import Boards, everything
 from exposurebench.measures import is_per_set
-from exposurebench.report import board
+from exposurebench.report import attacks, board
 from exposurebench.report.claimed import anchor
 from exposurebench.report.pareto import front, scatter
 from exposurebench.report.pictures import spread, thumbnail
@@ -72,7 +72,13 @@ def write_site(root: str | Path, out: str | Path, *, datasets: str | Path | None
         about = {"name": name, "track": track, "about": marked_up(track.about), "published": published}
         about["source"] = board.source_of(track)
         files[f"{name}.html"] = _page(
-            "board", track.title, "", **about, **_board(track, listed, read.withheld(name)), pictures=shown
+            "board",
+            track.title,
+            "",
+            **about,
+            **_board(track, listed, read.withheld(name)),
+            cheats=_cheats(read, name),
+            pictures=shown,
         )
         for entry in listed:
             title = f"{board.label(entry.result)} on {name}"
@@ -135,6 +141,12 @@ def _board(track: Track, listed: Sequence[Entry], withheld: str) -> dict[str, An
         "grades": board.grades(listed),
         "size": tables.pairs_and_photographs(listed[0].result.per_image),
     }
+
+
+def _cheats(read: Boards, name: str) -> dict[str, Any]:
+    """What cheats gain on a board; nothing where none was set on it."""
+    found = read.attacked.get(name)
+    return {"table": attacks.table_of(found), "remarks": list(attacks.remarks(found))} if found else {}
 
 
 def _cell(row: Mapping[str, Any] | None, place: int | None) -> dict[str, Any]:
