@@ -31,8 +31,8 @@ LICENSE = "not stated"
 CITATION = ""
 LAYOUT = (
     "a folder a bracket, or one folder with series one after the other (JPEG, PNG, TIFF or RAW with EXIF times and "
-    "exposures; frames of no series are passed over); a RAW file wins over a JPEG of its stem; SCENERendered.jpg, "
-    "SCENE_render.png or render.jpg beside the frames is the finished picture"
+    "exposures; frames of no series are passed over, as is one frame without a render); a RAW file wins over a JPEG of "
+    "its stem; SCENERendered.jpg, SCENE_render.png or render.jpg beside the frames is the finished picture"
 )
 COMMAND = "--pair bracket"
 

@@ -91,6 +91,15 @@ def test_a_copy_is_no_frame(tmp_path: Path) -> None:
     assert told(list(brackets(tmp_path))) == {"hall": [("0.jpg", -2), ("1.jpg", 0), ("2.jpg", 2)]}
 
 
+def test_one_frame_without_a_render_is_said_to_be_no_bracket(tmp_path: Path) -> None:
+    from exposurebench.make_dataset import make_dataset
+    from exposurebench.recipe import DatasetRecipe
+
+    frame(tmp_path / "one" / "a.jpg", 0)
+    with pytest.raises(InputError, match=r"no files in .* that it takes: .*one frame without a render"):
+        make_dataset(DatasetRecipe("brackets", "bracket"), tmp_path / "out", root=tmp_path / "one", workers=1)
+
+
 def test_renders_are_found_by_name(tmp_path: Path) -> None:
     for scene in ("Luxo Checker", "Peck"):
         for number, time_s in enumerate((0.01, 0.02)):
