@@ -184,7 +184,10 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
             census.add(scene)
     found, counts = np.unique(np.frombuffer(keys, np.uint64), return_counts=True)
     if not census.scenes:
-        raise InputError(f"{recipe.source}: no files in {str(root)!r}: give the photographs' folder with --root")
+        layout = catalog.load("sources", recipe.source).fact("LAYOUT")
+        raise InputError(
+            f"{recipe.source}: no files in {str(root)!r} that it takes: give the photographs' folder with --root ({layout})"
+        )
     return Plan(
         recipe, None if root is None else Path(root), census.scenes, census.bytes, census.digest.hexdigest(), last,
         frozenset(found[counts > 1].tolist()),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exposurebench.color import Transfer
+from exposurebench.errors import ImageError
 from exposurebench.images import Encoding, Image, read_image, resize
 from exposurebench.images.resizing import Crop
 
@@ -72,12 +73,18 @@ class Scene:
         """The same scene with every frame's image in memory; a file that several frames share is read once.
 
         Raises:
-            ImageError: a frame cannot be read, or is not what the source takes it for.
+            ImageError: a frame cannot be read, or is not what the source takes it for; of several files it says which.
         """
         read = functools.cache(read_image)
+        several = len({frame.path for frame in self.frames}) > 1
 
         def image(frame: Frame) -> Image:
-            whole = frame.make() if frame.make else read(frame.path, encoding=frame.encoding)
+            try:
+                whole = frame.make() if frame.make else read(frame.path, encoding=frame.encoding)
+            except ImageError as error:
+                if not several:
+                    raise
+                raise ImageError(f"'{frame.path.parent.name}/{frame.path.name}' {error}") from error
             return frame.view(whole) if frame.view else whole
 
         return replace(self, frames=tuple(replace(frame, image=image(frame)) for frame in self.frames))

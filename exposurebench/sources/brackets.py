@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import functools
 import itertools
 import re
@@ -30,8 +31,8 @@ LICENSE = "not stated"
 CITATION = ""
 LAYOUT = (
     "a folder a bracket, or one folder with series one after the other (JPEG, PNG, TIFF or RAW with EXIF times and "
-    "exposures; frames of no series are passed over); a RAW file wins over a JPEG of its stem; SCENERendered.jpg, "
-    "SCENE_render.png or render.jpg beside the frames is the finished picture"
+    "exposures; frames of no series are passed over, as is one frame without a render); a RAW file wins over a JPEG of "
+    "its stem; SCENERendered.jpg, SCENE_render.png or render.jpg beside the frames is the finished picture"
 )
 COMMAND = "--pair bracket"
 
@@ -58,12 +59,12 @@ def brackets(
 
     A series is what one camera took without a pause, every exposure once, ISO and aperture counted as well as the
     time: it ends where an exposure comes again, so one that was cut short is a scene of its own if it has two
-    frames. RAW files are developed here: one white balance for the whole bracket, one curve, no automatic brightness.
+    frames. Copies of a file count once. RAW files are developed here: one white balance for the whole bracket, one curve, no automatic brightness.
 
     Args:
         root: the top of the tree.
         group: ``folder`` takes all frames of a folder for one scene, ``time`` cuts it into series, ``auto`` cuts it
-            where an exposure comes twice or a minute passes between two frames.
+            where an exposure comes twice, the camera changes or a minute passes between two frames.
         gap_s: the longest pause within a series, from the end of an exposure to the next begin, at 1 s resolution.
         exposures: ``exif`` as the files tell (unknown where they do not), ``pixels`` estimated from pictures taken
             as sRGB (reads every frame while listing; hand-held frames and camera JPEGs make it rough), or a number for
@@ -130,7 +131,7 @@ def _brackets(root: Path, group: Group, gap_s: float) -> Iterator[Bracket]:
         elif suffix in PICTURES or suffix in RAW_SUFFIXES:
             folders.setdefault(path.parent, []).append(path)
     for folder, paths in folders.items():
-        frames = _raw_first(paths)
+        frames = _without_copies(_raw_first(paths))
         told = [exposure_of(path) for path in frames]
         whole = group == "folder" or (group == "auto" and _is_one(told))
         series = [list(range(len(frames)))] if whole else in_series(told, gap_s)
@@ -152,6 +153,16 @@ def _plain(stem: str) -> str:
 def _raw_first(paths: Sequence[Path]) -> list[Path]:
     raw = {path.stem for path in paths if path.suffix.lower() in RAW_SUFFIXES}
     return [path for path in paths if path.suffix.lower() in RAW_SUFFIXES or path.stem not in raw]
+
+
+def _without_copies(paths: Sequence[Path]) -> list[Path]:
+    """Of files that hold the same bytes the one with the shortest name: a copy is no other exposure."""
+    kept: dict[int, list[Path]] = {}
+    for path in sorted(paths, key=lambda path: (len(path.name), path.name)):
+        alike = kept.setdefault(path.stat().st_size, [])
+        if not any(filecmp.cmp(path, other, shallow=False) for other in alike):
+            alike.append(path)
+    return sorted(itertools.chain(*kept.values()), key=paths.index)
 
 
 def _render(beside: Sequence[Path], names: Sequence[str]) -> Path | None:
@@ -176,16 +187,19 @@ def _read_once(path: Path, _size: int, _changed: int) -> Exposure:
 
 
 def _is_one(told: Sequence[Exposure]) -> bool:
-    """Whether the frames of a folder may be one bracket: no exposure twice, no long pause, as far as is known."""
+    """Whether the frames of a folder may be one bracket: one camera, no exposure twice, no long pause, as far as is known."""
     known = sorted((e for e in told if e.taken), key=lambda e: e.taken or 0)
     pauses = [_pause(a, b) for a, b in itertools.pairwise(known)]
     evs = [ev for e in told if (ev := e.exposure_ev) is not None]
     twice = any(_same(a, b) for n, a in enumerate(evs) for b in evs[:n])
-    return not (twice and known) and max(pauses, default=0.0) <= PAUSE_S
+    cameras = {e.model for e in told if e.model}
+    return not ((twice or len(cameras) > 1) and known) and max(pauses, default=0.0) <= PAUSE_S
 
 
 def in_series(told: Sequence[Exposure], gap_s: float) -> list[list[int]]:
     """Cut frames into series by camera, time and exposure; a frame that tells no time or exposure is in none.
+
+    The series of two cameras that took turns are told apart.
 
     Returns:
         The numbers of each series' frames, in the order in which they were given.
@@ -199,14 +213,15 @@ def in_series(told: Sequence[Exposure], gap_s: float) -> list[list[int]]:
     order = [n for n, e in enumerate(told) if e.taken and e.exposure_ev is not None]
     order.sort(key=lambda n: (told[n].taken, n))
     series: list[list[int]] = []
+    latest: dict[str | None, list[int]] = {}
     for n in order:
-        if series:
-            last = told[series[-1][-1]]
-            again = any(_same(told[n].exposure_ev or 0, told[k].exposure_ev or 0) for k in series[-1])
-            if not again and told[n].model == last.model and _pause(last, told[n]) <= gap_s:
-                series[-1].append(n)
-                continue
-        series.append([n])
+        own = latest.get(told[n].model)
+        again = any(_same(told[n].exposure_ev or 0, told[k].exposure_ev or 0) for k in own or ())
+        if own and not again and _pause(told[own[-1]], told[n]) <= gap_s:
+            own.append(n)
+        else:
+            latest[told[n].model] = [n]
+            series.append(latest[told[n].model])
     return [sorted(numbers) for numbers in series]
 
 

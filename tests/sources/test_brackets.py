@@ -44,8 +44,8 @@ def told(scenes: list[Scene]) -> dict[str, list[tuple[str, float | None]]]:
 def test_a_folder_is_a_scene(tmp_path: Path) -> None:
     for name, second, time_s in (("a", 0, 0.01), ("b", 5, 0.04), ("c", 12, 0.16)):
         frame(tmp_path / "kitchen" / f"{name}.jpg", second, time_s)
-    for name in "xy":
-        frame(tmp_path / "day one" / "hall" / f"{name}.jpg")
+    for name, time_s in (("x", 0.01), ("y", 0.02)):  # no EXIF: the level alone tells them apart
+        frame(tmp_path / "day one" / "hall" / f"{name}.jpg", time_s=time_s)
     assert told(list(brackets(tmp_path))) == {
         "day one/hall": [("x.jpg", None), ("y.jpg", None)],
         "kitchen": [("a.jpg", -2), ("b.jpg", 0), ("c.jpg", 2)],
@@ -73,6 +73,33 @@ def test_series_are_cut_where_an_exposure_comes_again_the_camera_changes_or_time
     assert len(list(brackets(tmp_path, gap_s=0.5))) == 2
 
 
+def test_two_cameras_that_took_turns_are_two_brackets(tmp_path: Path) -> None:
+    for number, time_s in enumerate((0.01, 0.04, 0.16)):
+        frame(tmp_path / "hall" / f"a{number}.jpg", 2 * number, time_s, model="A")
+        frame(tmp_path / "hall" / f"b{number}.jpg", 2 * number + 1, 1.2 * time_s, model="B")
+    assert told(list(brackets(tmp_path))) == {
+        "hall/a0": [("a0.jpg", -2), ("a1.jpg", 0), ("a2.jpg", 2)],
+        "hall/b0": [("b0.jpg", -2), ("b1.jpg", 0), ("b2.jpg", 2)],
+    }
+
+
+def test_a_copy_is_no_frame(tmp_path: Path) -> None:
+    """It would be the exposure that comes again, and cut the bracket in two."""
+    for number, time_s in enumerate((0.01, 0.04, 0.16)):
+        frame(tmp_path / "hall" / f"{number}.jpg", number, time_s)
+    (tmp_path / "hall" / "1 copy.jpg").write_bytes((tmp_path / "hall" / "1.jpg").read_bytes())
+    assert told(list(brackets(tmp_path))) == {"hall": [("0.jpg", -2), ("1.jpg", 0), ("2.jpg", 2)]}
+
+
+def test_one_frame_without_a_render_is_said_to_be_no_bracket(tmp_path: Path) -> None:
+    from exposurebench.make_dataset import make_dataset
+    from exposurebench.recipe import DatasetRecipe
+
+    frame(tmp_path / "one" / "a.jpg", 0)
+    with pytest.raises(InputError, match=r"no files in .* that it takes: .*one frame without a render"):
+        make_dataset(DatasetRecipe("brackets", "bracket"), tmp_path / "out", root=tmp_path / "one", workers=1)
+
+
 def test_renders_are_found_by_name(tmp_path: Path) -> None:
     for scene in ("Luxo Checker", "Peck"):
         for number, time_s in enumerate((0.01, 0.02)):
@@ -94,8 +121,8 @@ def test_renders_are_found_by_name(tmp_path: Path) -> None:
 
 
 def test_exposures_may_be_given_or_estimated(tmp_path: Path) -> None:
-    for name in "ab":
-        frame(tmp_path / "s" / f"{name}.jpg")
+    for name, time_s in (("a", 0.01), ("b", 0.02)):
+        frame(tmp_path / "s" / f"{name}.jpg", time_s=time_s)
     assert told(list(brackets(tmp_path, exposures=[-1.5, 0.0]))) == {"s": [("a.jpg", -1.5), ("b.jpg", 0)]}
     with pytest.raises(InputError, match="2 frames and exposures names 3"):
         list(brackets(tmp_path, exposures=[0.0, 1.0, 2.0]))
