@@ -11,11 +11,12 @@ import hashlib
 import inspect
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exposurebench import augmentation, catalog
 from exposurebench.dataset import SPLITS
@@ -25,7 +26,7 @@ from exposurebench.images import Image
 from exposurebench.pairing import numbers
 from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
 from exposurebench.scene import Frame, Pair, Rejected, Scene
-from exposurebench.splits import parse_shares, split_of
+from exposurebench.splits import counted, parse_shares, position, split_of
 
 SHARD_SCENES = 64
 """Scenes in a shard of a large source; a small source makes smaller ones, so that every worker has some."""
@@ -65,6 +66,7 @@ class Plan:
     last: int | None
     collisions: frozenset[int]
     beginnings: frozenset[int]
+    positions: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64), compare=False)
 
     @property
     def shard_scenes(self) -> int:
@@ -150,22 +152,38 @@ def _augmented(
 class _Census:
     """How many scenes there are, the size of their files, and a hash of names and sizes."""
 
-    def __init__(self) -> None:
+    def __init__(self, recipe: DatasetRecipe) -> None:
         self.scenes, self.bytes, self.digest = 0, 0, hashlib.sha256()
+        self._seed, self._wanted = recipe.seed, counted(parse_shares(recipe.split)) if "=" in recipe.split else 0
+        self._positions = array.array("Q")
 
     def add(self, scene: Scene) -> None:
         self.scenes += 1
+        if self._wanted:
+            self._positions.append(position(scene.name, self._seed))
         self.digest.update(f"{scene.name}\0".encode("utf-8", "surrogateescape"))
         for path in dict.fromkeys(frame.path for frame in scene.frames):
             length = _size(path)
             self.bytes += length
             self.digest.update(f"{length}\n".encode())
 
+    def positions(self) -> NDArray[np.uint64]:
+        """Those of all scenes, in order, where the split counts scenes; else none.
+
+        Raises:
+            RecipeError: it counts others than there are.
+        """
+        if self._wanted and self._wanted != self.scenes:
+            raise RecipeError(
+                f"the split counts {self._wanted} scenes, and the source has {self.scenes}: make them agree"
+            )
+        return np.sort(np.frombuffer(self._positions, np.uint64))
+
 
 def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
     """Walk the source: count, choose for ``limit`` (then a second time), fingerprint, find names that collide."""
     draws, keys, beginnings = array.array("Q"), array.array("Q"), array.array("Q")
-    census, last = _Census(), None
+    census, last = _Census(recipe), None
     for number, scene in enumerate(scenes_of(recipe, root)):
         if not number:
             _check_encoding(recipe, scene)
@@ -191,7 +209,7 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
     return Plan(
         recipe, None if root is None else Path(root), census.scenes, census.bytes, census.digest.hexdigest(), last,
         frozenset(found[counts > 1].tolist()),
-        frozenset(np.intersect1d(found, np.array(beginnings, np.uint64)).tolist()),
+        frozenset(np.intersect1d(found, np.array(beginnings, np.uint64)).tolist()), census.positions(),
     )  # fmt: skip
 
 
@@ -248,7 +266,9 @@ def items(plan: Plan) -> Iterator[Item]:
         stem = hashed if known in plan.beginnings else key
         key, stem = (hashed, hashed) if known in plan.collisions else (key, stem)
         below = f"{number // FOLDER_SCENES:04d}/" if plan.scenes > 50_000 else ""
-        yield Item(scene, key, stem, split_of(scene.name, scene.split, recipe.split, recipe.seed), below)
+        place = int(plan.positions.searchsorted(position(scene.name, recipe.seed))) if plan.positions.size else 0
+        split = split_of(scene.name, scene.split, recipe.split, recipe.seed, place)
+        yield Item(scene, key, stem, split, below)
 
 
 def _key(name: str) -> str:

@@ -206,3 +206,14 @@ def test_files_that_cannot_be_looked_at_are_scenes_nevertheless(tmp_path: Path) 
     os.symlink("nowhere", tmp_path / "a.png")
     assert make_plan(recipe(), tmp_path).scenes == 1
     assert [found.name for found in scenes_of(recipe(), tmp_path)] == ["a.png"]
+
+
+def test_a_split_may_count_scenes(tmp_path: Path) -> None:
+    root = empty_files(tmp_path, *(f"{number:02d}.jpg" for number in range(12)))
+    for seed in (0, 1):
+        found = [i.split for i in items(make_plan(recipe(split="train=8,val=1,test=3", seed=seed), root))]
+        assert [found.count(name) for name in ("train", "val", "test")] == [8, 1, 3]
+    chosen = recipe(split="train=3,test=2", limit=5)
+    assert sorted(i.split for i in items(make_plan(chosen, root))) == ["test"] * 2 + ["train"] * 3
+    with pytest.raises(RecipeError, match="the split counts 11 scenes, and the source has 12"):
+        make_plan(recipe(split="train=8,test=3"), root)

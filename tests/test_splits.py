@@ -83,7 +83,7 @@ def test_spaces_are_no_mistake_and_the_order_is_the_rules() -> None:
     ],
 )
 def test_a_rule_that_cannot_be_read(rule: str) -> None:
-    with pytest.raises(ValueError, match="expected official, train, val, test, or shares that add up to 1") as caught:
+    with pytest.raises(ValueError, match="expected official, train, val, test, shares that add up to 1") as caught:
         parse_shares(rule)
     assert repr(rule) in str(caught.value)
 
@@ -96,3 +96,21 @@ def test_all_pairs_of_a_scene_are_in_one_split(build: Callable[..., Any], photog
     for split in dataset.splits:
         for name in scenes[split]:
             assert split_of(name, None, "train=0.5,val=0.25,test=0.25", 0) == split
+
+
+def test_numbers_of_scenes_are_kept_whatever_the_seed() -> None:
+    for seed in range(3):
+        order = sorted(splits.position(name, seed) for name in NAMES[:102])
+        places = [order.index(splits.position(name, seed)) for name in NAMES[:102]]
+        found = [
+            split_of(name, None, "train=82,val=10,test=10", seed, place)
+            for name, place in zip(NAMES[:102], places, strict=True)
+        ]
+        assert Counter(found) == {"train": 82, "val": 10, "test": 10}
+
+
+def test_a_number_of_scenes_is_no_share(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="numbers of scenes such as train=82"):
+        parse_shares("train=1.5,test=0.5")
+    with pytest.raises(ValueError, match="numbers of scenes"):
+        parse_shares("train=inf,test=1")

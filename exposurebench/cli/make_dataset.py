@@ -23,7 +23,11 @@ from exposurebench.cli import options
 @click.option("--ev", metavar="EV,EV", help="Render light at these exposures; alone it means --pair multi_ev.")
 @click.option("--size", type=int, help="Shrink the short side to so many pixels.")
 @click.option("--crop", type=click.Choice(["none", "center", "random"]), help="Cut a square.")
-@click.option("--split", metavar="RULE", help="official, train, val, test, or train=0.8,val=0.1,test=0.1.")
+@click.option(
+    "--split",
+    metavar="RULE",
+    help="official, train, val, test, train=0.8,val=0.1,test=0.1, or numbers of scenes: train=82,val=10,test=10.",
+)
 @click.option("--limit", type=int, help="Read only so many photographs, drawn evenly by the seed.")
 @click.option("--seed", type=int, help="Every random number follows from it.")
 @click.option("--format", "file_format", type=click.Choice(["png", "jpg"]), help="What inputs are written as.")

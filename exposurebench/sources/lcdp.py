@@ -23,6 +23,8 @@ COMMAND = "--pair paired"
 
 GET = f"get lcdp_dataset.7z from the Google Drive folder that {URL} links to (licence: {LICENSE}), and unpack it there"
 _TOPS = ("", "lcdp_dataset", "adobe5k", "raise")
+_WHOLE = _TOPS[:2]
+"""The archive as it is now, which has every split."""
 _SPLITS = {"train": ("input", "gt"), "val": ("valid-input", "valid-gt"), "test": ("test-input", "test-gt")}
 
 
@@ -33,11 +35,15 @@ def lcdp(root: str | Path) -> Iterator[Scene]:
         root: the folder that the archive was unpacked in.
 
     Raises:
-        MissingError: no such folder, or one that lacks either side of a pair; the message counts and names them.
+        MissingError: no such folder, or one that lacks a split, or either side of a pair; the message names them.
     """
     root = Path(root)
     empty = True
     for top in _TOPS:
+        there = {split: any(below(root / top, side) for side in sides) for split, sides in _SPLITS.items()}
+        if top in _WHOLE and any(there.values()) and not all(there.values()):
+            gone = ", ".join("/".join(_SPLITS[split]) for split, found in there.items() if not found)
+            raise nothing(root / top, f"LCDP's {gone}, beside the other splits", GET)
         for split, (bad, good) in _SPLITS.items():
             sides = [below(root / top, bad), below(root / top, good)]
             if not any(sides):

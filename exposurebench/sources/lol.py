@@ -46,7 +46,7 @@ def lol(root: str | Path, *, edition: Edition = "auto") -> Iterator[Scene]:
         edition: ``auto`` is the first of the three that is there.
 
     Raises:
-        MissingError: no such folder, or one that lacks either side of a pair; the message counts and names them.
+        MissingError: no such folder, or one that lacks a half, or either side of a pair; the message names them.
     """
     root = Path(root)
     for name in _TOPS if edition == "auto" else (edition,):
@@ -54,8 +54,10 @@ def lol(root: str | Path, *, edition: Edition = "auto") -> Iterator[Scene]:
         found = {split: _sides(tops, halves) for split, halves in _HALVES.items()}
         if any(found.values()):
             for split, sides in found.items():
-                if sides:
-                    yield from _scenes(root, split, sides)
+                if not sides:
+                    raise nothing(root, f"LOL's {split} half ({' or '.join(_HALVES[split])}, beside the other)", GET)
+            for split, sides in found.items():
+                yield from _scenes(root, split, sides)
             return
     raise nothing(root, f"LOL (edition {edition})", GET)
 

@@ -40,3 +40,12 @@ def test_half_a_folder(tmp_path: Path) -> None:
     shutil.rmtree(root / "lcdp_dataset" / "input")
     with pytest.raises(MissingError, match=r"1 inputs \(input\) \(a1273-IMG_1444\)"):
         list(lcdp(root))
+
+
+def test_a_split_that_was_not_unpacked(tmp_path: Path) -> None:
+    root = LAYOUTS["lcdp"](tmp_path)
+    (folder,) = root.rglob("test-gt")
+    shutil.rmtree(folder)
+    shutil.rmtree(folder.with_name("test-input"))
+    with pytest.raises(MissingError, match=r"no LCDP's test-input/test-gt, beside the other splits in"):
+        list(lcdp(root))

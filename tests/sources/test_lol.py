@@ -50,3 +50,12 @@ def test_half_a_folder(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"no LOL \(edition v2_real\)"):
         list(lol(root, edition="v2_real"))
     shutil.rmtree(root)
+
+
+def test_a_half_that_was_not_unpacked(tmp_path: Path) -> None:
+    root = LAYOUTS["lol"](tmp_path)
+    shutil.rmtree(root / "LOLdataset" / "eval15")
+    with pytest.raises(
+        MissingError, match=r"no LOL's test half \(eval15 or Test, beside the other\) in .*: get LOLdataset"
+    ):
+        list(lol(root))
