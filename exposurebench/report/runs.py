@@ -203,8 +203,11 @@ def _why(found: RunComparison, first: str, second: str) -> list[str]:
     listed = [f"{tables.spelled(apart[part], 1)} {PARTS[part]}" for part in told if apart[part] > 0]
     against = [f"{tables.spelled(-apart[part], 1)} less {PARTS[part]}" for part in told if apart[part] < 0]
     but = f", but {', '.join(against)}" if against else ""
+    wholes = [row for row in _rows(found, first, second) if row["metric"] == "error_parts.total"]
+    unsure = " (not told apart as a whole)" if any(row["verdict"] == "unknown" for row in wholes) else ""
     return [
-        f"why: {more} has {tables.spelled(whole, 1)} levels² more squared error: {', '.join(listed) or 'none'}{but}"
+        f"why: {more} has {tables.spelled(whole, 1)} levels² more squared error{unsure}: "
+        f"{', '.join(listed) or 'none'}{but}"
     ]
 
 
