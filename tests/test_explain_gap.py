@@ -19,7 +19,7 @@ from exposurebench.metrics.psnr import psnr
 from exposurebench.metrics.ssim import ssim
 from exposurebench.predict import predict_dataset
 from exposurebench.protocols import PROTOCOLS
-from exposurebench.report.gap import as_text, document, draw_ranks
+from exposurebench.report.gap import as_text, document, draw_ranks, write_gap_page
 from exposurebench.result import write_result
 from exposurebench.tensors import to_tensor
 
@@ -94,7 +94,7 @@ def test_it_is_honest_about_none_several_and_no_gap(samples: Path, results: Path
 
 
 def test_ranks_and_their_map(samples: Path, results: Path, tmp_path: Path, few_ways: None) -> None:
-    found = explain_gap([results / name for name in ("inverse_clip", "gamma", "identity")], samples)
+    found = explain_gap([results / name for name in ("inverse_clip", "gamma", "identity")], samples, [claim("psnr=90")])
     ranks = found.ranks().set_index(["metric", "protocol"])
     assert "uint8_wrap" not in ranks.index.get_level_values("protocol"), "what says nothing ranks nothing"
     values = found.table.set_index(["metric", "protocol", "method"])["value"]
@@ -106,6 +106,9 @@ def test_ranks_and_their_map(samples: Path, results: Path, tmp_path: Path, few_w
     path = draw_ranks(found, tmp_path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert document(found)["ranks"][0]["inverse_clip"] == 1
+    page = write_gap_page(found, tmp_path).read_text(encoding="utf-8")
+    assert "By psnr as measured here: inverse_clip " in page
+    assert "inverse_clip: published psnr 90 dB" in page, "a method keeps its name at the beginning of a sentence"
 
 
 def test_images_come_from_files_and_must_be_those_of_the_result(
