@@ -199,6 +199,8 @@ def _why(found: RunComparison, first: str, second: str) -> list[str]:
     apart = {part: parts[more][part] - parts[less][part] for part in PARTS}
     whole = sum(apart.values())
     largest = max(map(abs, apart.values()))
+    if not largest:
+        return []
     told = [part for part in sorted(apart, key=lambda p: -abs(apart[p])) if abs(apart[part]) >= SMALLEST * largest > 0]
     listed = [f"{tables.spelled(apart[part], 1)} {PARTS[part]}" for part in told if apart[part] > 0]
     against = [f"{tables.spelled(-apart[part], 1)} less {PARTS[part]}" for part in told if apart[part] < 0]
