@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import pandas as pd
 import pytest
 import torch
@@ -131,6 +132,12 @@ def test_other_targets_are_a_way_to_measure(samples: Path, results: Path, tmp_pa
     found = explain_gap([results / "gamma"], samples, targets=[tmp_path / "expert_b"])
     values = found.table.set_index(["protocol", "metric"])["value"]
     assert values["targets of samples-tau0.5", "psnr"] == values["ours", "psnr"], "the same targets, the same score"
+    first = next((tmp_path / "expert_b").glob("test/target/*"))
+    cv2.imwrite(str(first), cv2.imread(str(first))[:-8])
+    with pytest.raises(
+        InputError, match=r"^targets of samples-tau0.5: that of .* is \d+ x \d+, not \d+ x \d+: name one"
+    ):
+        explain_gap([results / "gamma"], samples, targets=[tmp_path / "expert_b"])
 
 
 def test_parts_of_a_set_that_has_both(trainable: Path, tmp_path: Path, few_ways: None) -> None:
