@@ -88,7 +88,8 @@ def mean_intervals(
         ValueError: as there.
 
     >>> columns = [[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]
-    >>> mean_intervals(columns, "abc")[0] == mean_interval(columns[0], "abc"), mean_intervals(columns, "abc")[1]
+    >>> first, second = mean_intervals(columns, list("abc"))
+    >>> first == mean_interval(columns[0], list("abc")), second
     (True, (5.0, 5.0))
     """
     scores = np.asarray(columns, np.float64)
