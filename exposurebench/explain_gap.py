@@ -157,6 +157,14 @@ def explain_gap(
             values = _scores(prediction, target, names)
             for title, other in others.items():
                 theirs = other.read_target(split, by_id[title][row["id"]])
+                if theirs.pixels.shape != target.pixels.shape:
+                    sizes = (
+                        " x ".join(map(str, theirs.pixels.shape[1::-1])),
+                        " x ".join(map(str, target.pixels.shape[1::-1])),
+                    )
+                    raise InputError(
+                        f"{title}: that of {row['id']} is {sizes[0]}, not {sizes[1]}: name one of the same size"
+                    )
                 values |= {(title, m): v for (p, m), v in _scores(prediction, theirs, names, (OURS,)).items()}
             return values
 

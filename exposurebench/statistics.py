@@ -61,19 +61,54 @@ def mean_interval(
     (nan, nan)
     """
     scores = np.asarray(values, np.float64)
-    if scores.ndim != 1 or not np.isfinite(scores).all():
+    if scores.ndim != 1:
         raise ValueError("values must be one column of finite numbers")
-    codes, number = group_codes(groups, len(scores))
+    [ends] = mean_intervals(scores[None], groups, level=level, resamples=resamples, seed=seed)
+    return ends
+
+
+def mean_intervals(
+    columns: ArrayLike,
+    groups: Sequence[Hashable] | NDArray[Any],
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> list[tuple[float, float]]:
+    """What :func:`mean_interval` gives for each of several columns, whose groups are drawn once: most of the time.
+
+    Args:
+        columns: ``(M, N)`` finite scores, M metrics of the same N pairs.
+        groups: ``(N,)`` names, as there; so are the other settings.
+
+    Returns:
+        Lower and upper end of each, to the last digit those of the column by itself.
+
+    Raises:
+        ValueError: as there.
+
+    >>> columns = [[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]
+    >>> first, second = mean_intervals(columns, list("abc"))
+    >>> first == mean_interval(columns[0], list("abc")), second
+    (True, (5.0, 5.0))
+    """
+    scores = np.asarray(columns, np.float64)
+    if scores.ndim != 2 or not np.isfinite(scores).all():
+        raise ValueError("values must be columns of finite numbers")
+    codes, number = group_codes(groups, scores.shape[1])
     check_draws(level, resamples)
     if number < 2:
-        return math.nan, math.nan
+        return [(math.nan, math.nan)] * len(scores)
     sizes = np.bincount(codes, minlength=number)
-    center = scores.mean()  # equal values must give exactly themselves, so only deviations are summed
-    sums = np.bincount(codes, scores - center, minlength=number)
-    means = np.concatenate([w @ sums / (w @ sizes) for w in weights(number, resamples, seed)])
+    centers = [column.mean() for column in scores]  # equal values must give exactly themselves: deviations are summed
+    sums = [np.bincount(codes, c - center, minlength=number) for c, center in zip(scores, centers, strict=True)]
+    means = [[w @ column / drawn for column in sums] for w in weights(number, resamples, seed) for drawn in [w @ sizes]]
     tail = NormalDist().cdf(-_critical(level, number - 1) * math.sqrt(number / (number - 1)))
-    low, high = center + np.quantile(means, (tail, 1 - tail))
-    return float(low), float(high)
+    found = []
+    for center, parts in zip(centers, zip(*means, strict=True), strict=True):
+        low, high = center + np.quantile(np.concatenate(parts), (tail, 1 - tail))
+        found.append((float(low), float(high)))
+    return found
 
 
 @dataclass(frozen=True)

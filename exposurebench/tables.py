@@ -99,6 +99,7 @@ def summarize(
     """
     stated = measures if isinstance(measures, Mapping) else {measure: {} for measure in measures}
     right = ~table["unchanged"].to_numpy(dtype=bool)
+    ends = _intervals([m for m in stated if not is_per_scene(m) and not is_per_set(m)], table[right])
     rows: list[dict[str, Any]] = []
     for measure, facts in stated.items():
         entry = measured_with(measure, facts)
@@ -110,19 +111,37 @@ def summarize(
             kept = {name: array[right] for name, array in (arrays or {}).items()}
             rows += _per_set(measure, entry, table[right], kept)
         else:
-            rows += _per_image(measure, entry, table[right])
+            rows += _per_image(measure, entry, table[right], ends)
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
 
-def _per_image(measure: str, entry: Entry, used: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _intervals(measures: Sequence[str], used: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Of every column the interval of its mean; photographs are drawn once for all that have values of the same pairs."""
+    alike: dict[bytes, dict[str, NDArray[np.float64]]] = {}
+    for measure in measures if len(used) else ():
+        for name, column in value_columns(measure, used).items():
+            values = capped(measure, used[column].to_numpy(dtype=np.float64))
+            alike.setdefault((~np.isnan(values)).tobytes(), {})[name] = values
+    found: dict[str, tuple[float, float]] = {}
+    for pairs, columns in alike.items():
+        known = np.frombuffer(pairs, bool)
+        if known.any():
+            some = np.stack([values[known] for values in columns.values()])
+            groups = used["scene"].to_numpy()[known]
+            found |= dict(zip(columns, statistics.mean_intervals(some, groups), strict=True))
+    return found
+
+
+def _per_image(
+    measure: str, entry: Entry, used: pd.DataFrame, ends: Mapping[str, tuple[float, float]]
+) -> Iterator[dict[str, Any]]:
     """A mean for each of a metric's columns, over the pairs that have a value (a region may be empty)."""
     for name, column in value_columns(measure, used).items():
         values = capped(measure, used[column].to_numpy(dtype=np.float64))
         known = ~np.isnan(values)
-        groups = used["scene"].to_numpy()[known]
         row = {"metric": name, **_about(entry, name, used[known])}
         if known.any():
-            low, high = statistics.mean_interval(values[known], groups)
+            low, high = ends[name]
             row |= {"value": float(values[known].mean()), "low": low, "high": high}
         yield row
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from exposurebench import measures
-from exposurebench.compare_runs import compare_runs, write_comparison
+from exposurebench.compare_runs import compare_results, compare_runs, write_comparison
 from exposurebench.errors import InputError, RecipeError
 from exposurebench.evaluate import evaluate
 from exposurebench.report.page import write_comparison_page
@@ -172,7 +172,12 @@ def test_real_results_say_where_the_error_comes_from(samples: Path, tmp_path: Pa
         assert sum(parts[name].values()) == pytest.approx(total, rel=1e-8)
     text = as_text(found)
     assert "why: identity has" in text
+    for verdict, said in (("unknown", True), ("worse", False)):
+        found.table["verdict"] = verdict
+        assert ("more squared error (not told apart as a whole): " in as_text(found)) == said
     assert "inverse_clip is an oracle, no competitor: it is told" in text
+    same = compare_results({"one": found.runs["identity"], "other": found.runs["identity"]})
+    assert "why" not in as_text(same), "nothing sets them apart, so there is no reason"
     write_comparison_page(found, tmp_path / "out")
     assert (tmp_path / "out" / "figures" / "error_parts.png").read_bytes().startswith(b"\x89PNG")
 

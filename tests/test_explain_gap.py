@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import pandas as pd
 import pytest
 import torch
@@ -19,7 +20,7 @@ from exposurebench.metrics.psnr import psnr
 from exposurebench.metrics.ssim import ssim
 from exposurebench.predict import predict_dataset
 from exposurebench.protocols import PROTOCOLS
-from exposurebench.report.gap import as_text, document, draw_ranks
+from exposurebench.report.gap import as_text, document, draw_ranks, write_gap_page
 from exposurebench.result import write_result
 from exposurebench.tensors import to_tensor
 
@@ -94,7 +95,7 @@ def test_it_is_honest_about_none_several_and_no_gap(samples: Path, results: Path
 
 
 def test_ranks_and_their_map(samples: Path, results: Path, tmp_path: Path, few_ways: None) -> None:
-    found = explain_gap([results / name for name in ("inverse_clip", "gamma", "identity")], samples)
+    found = explain_gap([results / name for name in ("inverse_clip", "gamma", "identity")], samples, [claim("psnr=90")])
     ranks = found.ranks().set_index(["metric", "protocol"])
     assert "uint8_wrap" not in ranks.index.get_level_values("protocol"), "what says nothing ranks nothing"
     values = found.table.set_index(["metric", "protocol", "method"])["value"]
@@ -106,6 +107,9 @@ def test_ranks_and_their_map(samples: Path, results: Path, tmp_path: Path, few_w
     path = draw_ranks(found, tmp_path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert document(found)["ranks"][0]["inverse_clip"] == 1
+    page = write_gap_page(found, tmp_path).read_text(encoding="utf-8")
+    assert "By psnr as measured here: inverse_clip " in page
+    assert "inverse_clip: published psnr 90 dB" in page, "a method keeps its name at the beginning of a sentence"
 
 
 def test_images_come_from_files_and_must_be_those_of_the_result(
@@ -128,6 +132,12 @@ def test_other_targets_are_a_way_to_measure(samples: Path, results: Path, tmp_pa
     found = explain_gap([results / "gamma"], samples, targets=[tmp_path / "expert_b"])
     values = found.table.set_index(["protocol", "metric"])["value"]
     assert values["targets of samples-tau0.5", "psnr"] == values["ours", "psnr"], "the same targets, the same score"
+    first = next((tmp_path / "expert_b").glob("test/target/*"))
+    cv2.imwrite(str(first), cv2.imread(str(first))[:-8])
+    with pytest.raises(
+        InputError, match=r"^targets of samples-tau0.5: that of .* is \d+ x \d+, not \d+ x \d+: name one"
+    ):
+        explain_gap([results / "gamma"], samples, targets=[tmp_path / "expert_b"])
 
 
 def test_parts_of_a_set_that_has_both(trainable: Path, tmp_path: Path, few_ways: None) -> None:

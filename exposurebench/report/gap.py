@@ -160,7 +160,7 @@ def write_gap_page(found: Gap, out: str | Path) -> Path:
     page = render(
         "gap.html.j2",
         title=f"How {' and '.join(found.methods)} could have been measured",
-        short=[line.strip()[:1].upper() + line.strip()[1:] for line in (*short, *(_ranking(found) if several else ()))],
+        short=[_begun(found, line.strip()) for line in (*short, *(_ranking(found) if several else ()))],
         claims=claims,
         methods=found.methods,
         values=[{"way": w, "cells": [{"value": _spelled(m, v), "number": v} for v in vs]} for m, w, vs in _wide(found)],
@@ -172,6 +172,12 @@ def write_gap_page(found: Gap, out: str | Path) -> Path:
     path = Path(out) / "report.html"
     write_text(path, page)
     return path
+
+
+def _begun(found: Gap, line: str) -> str:
+    """A line as a sentence begins; but a method keeps its name."""
+    names = tuple(f"{name}{mark}" for name in found.methods for mark in (": ", " > "))
+    return line if line.startswith(names) else line[:1].upper() + line[1:]
 
 
 def document(found: Gap) -> dict[str, Any]:

@@ -199,12 +199,17 @@ def _why(found: RunComparison, first: str, second: str) -> list[str]:
     apart = {part: parts[more][part] - parts[less][part] for part in PARTS}
     whole = sum(apart.values())
     largest = max(map(abs, apart.values()))
+    if not largest:
+        return []
     told = [part for part in sorted(apart, key=lambda p: -abs(apart[p])) if abs(apart[part]) >= SMALLEST * largest > 0]
     listed = [f"{tables.spelled(apart[part], 1)} {PARTS[part]}" for part in told if apart[part] > 0]
     against = [f"{tables.spelled(-apart[part], 1)} less {PARTS[part]}" for part in told if apart[part] < 0]
     but = f", but {', '.join(against)}" if against else ""
+    wholes = [row for row in _rows(found, first, second) if row["metric"] == "error_parts.total"]
+    unsure = " (not told apart as a whole)" if any(row["verdict"] == "unknown" for row in wholes) else ""
     return [
-        f"why: {more} has {tables.spelled(whole, 1)} levels² more squared error: {', '.join(listed) or 'none'}{but}"
+        f"why: {more} has {tables.spelled(whole, 1)} levels² more squared error{unsure}: "
+        f"{', '.join(listed) or 'none'}{but}"
     ]
 
 
