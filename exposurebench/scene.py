@@ -32,7 +32,7 @@ class Frame:
             with their settings by ``functools.partial``, so that a scene stays small and travels between processes.
     """
 
-    path: Path
+    path: str | Path
     exposure_ev: float | None = None
     image: Image | None = None
     encoding: Encoding = "srgb"
@@ -77,7 +77,7 @@ class Scene:
         read = functools.cache(read_image)
 
         def image(frame: Frame) -> Image:
-            whole = frame.make() if frame.make else read(frame.path, encoding=frame.encoding)
+            whole = frame.make() if frame.make else read(Path(frame.path), encoding=frame.encoding)
             return frame.view(whole) if frame.view else whole
 
         return replace(self, frames=tuple(replace(frame, image=image(frame)) for frame in self.frames))
