@@ -206,3 +206,11 @@ def test_files_that_cannot_be_looked_at_are_scenes_nevertheless(tmp_path: Path) 
     os.symlink("nowhere", tmp_path / "a.png")
     assert make_plan(recipe(), tmp_path).scenes == 1
     assert [found.name for found in scenes_of(recipe(), tmp_path)] == ["a.png"]
+
+
+def test_the_scenes_of_some_shards_are_those_of_the_whole_walk(tmp_path: Path) -> None:
+    empty_files(tmp_path, *(f"{number:03d}.png" for number in range(150)))
+    planned = make_plan(recipe(split="official"), tmp_path)
+    assert planned.shard_scenes == 3
+    whole = list(items(planned))
+    assert list(items(planned, {0, 7, 49})) == [*whole[:3], *whole[21:24], *whole[147:]]
