@@ -87,7 +87,7 @@ class Dataset:
         return [dict(zip(names, cells, strict=True)) for cells in zip(*(table[n].tolist() for n in table), strict=True)]
 
     def lines(self, split: str) -> Iterator[dict[str, str]]:
-        """The manifest of one split line by line, every cell as its text: a quarter of what rows cost.
+        """The manifest of one split line by line, every cell as its text, where the values of rows are not needed.
 
         Raises:
             InputError: its manifest was changed.
