@@ -12,8 +12,9 @@ DATASET/.exposurebench/         markers of finished shards; safe to delete when 
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,17 @@ class Dataset:
         Raises:
             InputError: there is no such split, or its manifest was changed.
         """
-        return [{str(k): v for k, v in row.items()} for row in self.table(split).to_dict("records")]
+        table = self.table(split)
+        names = [str(name) for name in table]
+        return [dict(zip(names, cells, strict=True)) for cells in zip(*(table[n].tolist() for n in table), strict=True)]
+
+    def lines(self, split: str) -> Iterator[dict[str, str]]:
+        """The manifest of one split line by line, every cell as its text, where the values of rows are not needed.
+
+        Raises:
+            InputError: its manifest was changed.
+        """
+        yield from csv.DictReader(io.TextIOWrapper(io.BytesIO(self._manifest(split)), "utf-8", newline=""))
 
     def table(self, split: str) -> pd.DataFrame:
         """The manifest of one split as a table.
@@ -144,6 +155,7 @@ class Dataset:
 
 
 SIDES = ("input", "target", "preview", "radiance")
+_COLUMNS = tuple((side, f"{side}_file_name", f"{side}_exr") for side in SIDES)
 
 
 def sides_of(row: Mapping[str, Any]) -> dict[str, str]:
@@ -152,7 +164,7 @@ def sides_of(row: Mapping[str, Any]) -> dict[str, str]:
     >>> sides_of({"input_file_name": "input/a.png", "target_exr": "target/a.exr", "tau": 0.5})
     {'input': 'input/a.png', 'target': 'target/a.exr'}
     """
-    columns = {side: row.get(f"{side}_file_name") or row.get(f"{side}_exr") for side in SIDES}
+    columns = {side: row.get(picture) or row.get(light) for side, picture, light in _COLUMNS}
     return {side: name for side, name in columns.items() if name}
 
 

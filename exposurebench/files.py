@@ -213,6 +213,19 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def split_suffix(path: str) -> tuple[str, str]:
+    """A path with slashes without its suffix, and the suffix; a dot that begins or ends a name makes none.
+
+    >>> split_suffix("b.c/x.tar.gz"), split_suffix("b.c/x."), split_suffix(".x")
+    (('b.c/x.tar', '.gz'), ('b.c/x.', ''), ('.x', ''))
+    """
+    dot = path.rfind(".")
+    return (path[:dot], path[dot:]) if path.rfind("/") + 1 < dot < len(path) - 1 else (path, "")
+
+
+_UNSAFE = re.compile(r"[^a-z0-9-]+")
+
+
 def safe_key(name: str, longest: int = 80) -> str:
     """A name made of ``[a-z0-9_-]`` alone, for files that any system and archive format can hold.
 
@@ -224,8 +237,8 @@ def safe_key(name: str, longest: int = 80) -> str:
     >>> safe_key("🙂")
     'image'
     """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9-]+", "_", plain).strip("_-")[:longest].strip("_-") or "image"
+    plain = name if name.isascii() else unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return _UNSAFE.sub("_", plain.lower()).strip("_-")[:longest].strip("_-") or "image"
 
 
 def short_hash(name: str) -> str:

@@ -13,7 +13,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,8 +265,8 @@ def _locked(out: Path, numbers: range | None) -> Iterator[None]:
         yield
 
 
-def _shards(plan: Plan, out: Path, numbers: range, on_error: OnError) -> Iterator[Shard]:
-    walk = itertools.islice(items(plan), numbers.start * plan.shard_scenes, None)
+def _shards(plan: Plan, out: Path, numbers: Collection[int], on_error: OnError) -> Iterator[Shard]:
+    walk = items(plan, numbers)
     for number in numbers:
         yield Shard(number, tuple(itertools.islice(walk, plan.shard_scenes)), plan.recipe, out, on_error)
 
@@ -276,14 +276,18 @@ def _build(
 ) -> None:
     from tqdm import tqdm
 
-    shards = _shards(plan, out, numbers, on_error)
+    left = dict.fromkeys(n for n in numbers if not stands(Shard(n, (), plan.recipe, out, on_error)))
+    shards = _shards(plan, out, left, on_error)
     if cluster is None:
         run = engine.run(build_shard, shards, workers)
     else:
         run = engine.run_on_ray(functools.partial(_build_elsewhere, versions()), shards, cluster)
     scenes = plan.scenes_in(numbers)
+    done = scenes - sum(plan.scenes_in(range(n, n + 1)) for n in left)
     with (
-        tqdm(total=scenes, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True) as bar,
+        tqdm(
+            total=scenes, initial=done, unit="photograph", disable=not progress, file=sys.stderr, dynamic_ncols=True
+        ) as bar,
         contextlib.closing(run) as results,
     ):
         for shard, result in results:
@@ -333,15 +337,9 @@ def _restore(plan: Plan, built: Dataset) -> None:
     """
     lost: dict[str, dict[str, str]] = {}
     for split in built.splits:
-        there = {
-            os.path.relpath(os.path.join(folder, name), built.folder / split)
-            for folder, _, names in os.walk(built.folder / split)
-            for name in names
-            if _holds_something(os.path.join(folder, name))
-        }
-        for row in built.rows(split):
+        for row in built.lines(split):
             for name, digest in store.files_of(row).items():
-                if name not in there:
+                if not _holds_something(f"{built.folder}/{split}/{name}"):
                     lost.setdefault(row["scene"], {})[f"{split}/{name}"] = digest
     if not lost:
         return
@@ -362,7 +360,10 @@ def _restore(plan: Plan, built: Dataset) -> None:
 
 def _holds_something(path: str) -> bool:
     """Not so a link whose file is gone, and the empty file that a power cut leaves."""
-    return os.path.exists(path) and os.path.getsize(path) > 0
+    try:
+        return os.stat(path).st_size > 0
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import dataclasses
 import hashlib
 import inspect
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from exposurebench import augmentation, catalog
 from exposurebench.dataset import SPLITS
 from exposurebench.errors import InputError, RecipeError
-from exposurebench.files import safe_key, short_hash
+from exposurebench.files import safe_key, short_hash, split_suffix
 from exposurebench.images import Image
 from exposurebench.pairing import numbers
 from exposurebench.recipe import SCHEMA, DatasetRecipe, draw
@@ -161,11 +162,10 @@ class _Census:
         self.scenes += 1
         if self._wanted:
             self._positions.append(position(scene.name, self._seed))
-        self.digest.update(f"{scene.name}\0".encode("utf-8", "surrogateescape"))
-        for path in dict.fromkeys(frame.path for frame in scene.frames):
-            length = _size(path)
-            self.bytes += length
-            self.digest.update(f"{length}\n".encode())
+        sizes = [_size(path) for path in dict.fromkeys(frame.path for frame in scene.frames)]
+        self.bytes += sum(sizes)
+        lines = "".join(f"{size}\n" for size in sizes)
+        self.digest.update(f"{scene.name}\0{lines}".encode("utf-8", "surrogateescape"))
 
     def positions(self) -> NDArray[np.uint64]:
         """Those of all scenes, in order, where the split counts scenes; else none.
@@ -190,7 +190,8 @@ def make_plan(recipe: DatasetRecipe, root: str | Path | None = None) -> Plan:
             _check_target(recipe, scene)
         key = _key(scene.name)
         keys.append(_key_hash(key))
-        beginnings.extend(_key_hash(key[:end]) for end, letter in enumerate(key) if letter == "-")
+        if "-" in key:
+            beginnings.extend(_key_hash(key[:end]) for end, letter in enumerate(key) if letter == "-")
         if recipe.limit is None:
             census.add(scene)
         else:
@@ -258,13 +259,17 @@ def _chosen(recipe: DatasetRecipe, root: str | Path | None, last: int | None) ->
             yield scene
 
 
-def items(plan: Plan) -> Iterator[Item]:
-    recipe = plan.recipe
+def items(plan: Plan, shards: Container[int] | None = None) -> Iterator[Item]:
+    """The scenes on their way: all of them, or those of some shards."""
+    recipe, together = plan.recipe, plan.shard_scenes
     for number, scene in enumerate(_chosen(recipe, plan.root, plan.last)):
-        key = _key(scene.name)
-        hashed, known = f"{key}-{short_hash(scene.name)}", _key_hash(key)
-        stem = hashed if known in plan.beginnings else key
-        key, stem = (hashed, hashed) if known in plan.collisions else (key, stem)
+        if shards is not None and number // together not in shards:
+            continue
+        stem = key = _key(scene.name)
+        known = _key_hash(key)
+        if known in plan.beginnings or known in plan.collisions:
+            stem = f"{key}-{short_hash(scene.name)}"
+            key = stem if known in plan.collisions else key
         below = f"{number // FOLDER_SCENES:04d}/" if plan.scenes > 50_000 else ""
         place = int(plan.positions.searchsorted(position(scene.name, recipe.seed))) if plan.positions.size else 0
         split = split_of(scene.name, scene.split, recipe.split, recipe.seed, place)
@@ -272,15 +277,15 @@ def items(plan: Plan) -> Iterator[Item]:
 
 
 def _key(name: str) -> str:
-    return safe_key(str(PurePosixPath(name).with_suffix("")))
+    return safe_key(split_suffix(name)[0])
 
 
 def _key_hash(key: str) -> int:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
-def _size(path: Path) -> int:
+def _size(path: str | Path) -> int:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size
     except OSError:
         return 0

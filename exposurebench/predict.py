@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from exposurebench import __version__
 from exposurebench.color import srgb_to_display
 from exposurebench.dataset import load_dataset, sides_of
+from exposurebench.engine import Share
 from exposurebench.errors import ImageError, InputError, ModelError, RecipeError
 from exposurebench.files import (
     safe_key,
@@ -134,14 +135,18 @@ def predict_dataset(
     split: str,
     out: str | Path,
     *,
+    share: Share | None = None,
     on_error: str = "fail",
     progress: bool = False,
 ) -> Predicted:
     """Correct the inputs of a data set's split; the files are named after their keys, as ``eval --predictions`` wants.
 
-    Light is written as floats, so that it scores as it would unwritten.
+    Light is written as floats, so that it scores as it would unwritten. With ``share`` only its part of the pairs, into
+    a folder where other processes write the others; all of them together are the files of one run.
     """
     dataset = load_dataset(folder)
+    rows = dataset.rows(split)
+    part = share.of(len(rows)) if share else range(len(rows))
     suffix = "png" if method.gives == "srgb" else "exr"
     jobs = [
         _Job(
@@ -150,9 +155,9 @@ def predict_dataset(
             row,
             lambda row=row: dataset.read_input(split, row),  # type: ignore[misc]
         )
-        for row in dataset.rows(split)
+        for row in rows[part.start : part.stop]
     ]
-    return _run(method, jobs, Path(out), {"format": "scored", "dataset": dataset.pixels}, on_error, progress)
+    return _run(method, jobs, Path(out), {"format": "scored", "dataset": dataset.pixels}, on_error, progress, share)
 
 
 # ------------------------------------------------------------------------------- what is read, and how
@@ -213,7 +218,13 @@ def _input(job: _Job, record: Record) -> _Input | Path | Exception:
 
 
 def _run(
-    method: Method, jobs: Sequence[_Job], out: Path, how: Mapping[str, str], on_error: str, progress: bool
+    method: Method,
+    jobs: Sequence[_Job],
+    out: Path,
+    how: Mapping[str, str],
+    on_error: str,
+    progress: bool,
+    share: Share | None = None,
 ) -> Predicted:
     """Read ahead, correct, write behind; what was finished when something ends it is on record."""
     from tqdm import tqdm
@@ -221,7 +232,7 @@ def _run(
     if on_error not in ("skip", "fail"):
         raise RecipeError(f"on_error must be skip or fail, not {on_error!r}")
     _check_outputs(jobs)
-    record = Record(out, _maker(method, how))
+    record = Record(out, _maker(method, how), share)
     done, writes = Predicted(), deque[tuple[_Input, Future[str]]]()
     together, ahead = (1, 2) if method.several is None else (TOGETHER, TOGETHER)
 

@@ -4,6 +4,7 @@
 DIR/predictions.json    format, schema
   methods               by a hash of what they are: name, checkpoint's hash, settings, version, file format
   files                 output file: SHA-256 of its input, its method, its own SHA-256
+DIR/predictions-3-of-8.json    the same of a share, which one process writes alone
 ```
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from exposurebench.engine import Share
 from exposurebench.errors import InputError
 from exposurebench.files import read_document, sha256, sha256_file, write_json
 from exposurebench.recipe import SCHEMA
@@ -32,33 +34,28 @@ class Record:
     Args:
         out: the folder.
         made_by: everything that an output depends on besides its input, in plain values.
+        share: which one writes; it reads what the others and whole runs have on record, and adds to its own.
 
     Raises:
         InputError: the folder has a file of that name that is no such record, or is of a newer program.
     """
 
-    def __init__(self, out: Path, made_by: Mapping[str, Any]) -> None:
-        self.path = out / NAME
+    def __init__(self, out: Path, made_by: Mapping[str, Any], share: Share | None = None) -> None:
+        self.path = out / (NAME if share is None else f"predictions-{share.index + 1}-of-{share.count}.json")
         text = json.dumps(made_by, sort_keys=True, default=str)
         self.maker, self.made_by = sha256(text.encode())[:16], made_by
-        keys = ("methods", "files")
-        found = (
-            read_document(self.path, "a record of predictions", FORMAT, SCHEMA, keys)
-            if self.path.exists()
-            else {"methods": {}, "files": {}}
-        )
-        self.methods, self.files = found["methods"], found["files"]
-        if not (isinstance(self.methods, dict) and isinstance(self.files, dict)):
-            raise InputError(f"{str(self.path)!r} is damaged: methods and files should hold keys: delete it")
+        self.methods, self.files = _read(self.path)
+        records = {out / NAME, *out.glob("predictions-*-of-*.json")} - {self.path}
+        self.others = [_read(path)[1] for path in sorted(records)]
         self._added, self._saved = False, time.monotonic()
 
     def has(self, output: Path, digest: str) -> bool:
         """Whether an output stands there as this method made it of this input."""
-        known = self.files.get(self._name(output))
-        if not known or (known.get("input"), known.get("method")) != (digest, self.maker):
-            return False
+        name = self._name(output)
+        known = [files[name] for files in (self.files, *self.others) if name in files]
+        made = {one.get("output") for one in known if (one.get("input"), one.get("method")) == (digest, self.maker)}
         with contextlib.suppress(OSError):
-            return bool(sha256_file(output) == known.get("output"))
+            return bool(made) and sha256_file(output) in made
         return False
 
     def add(self, output: Path, digest: str, made: str) -> None:
@@ -84,3 +81,13 @@ class Record:
 
     def _name(self, output: Path) -> str:
         return output.relative_to(self.path.parent).as_posix()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    if not path.exists():
+        return {}, {}
+    found = read_document(path, "a record of predictions", FORMAT, SCHEMA, ("methods", "files"))
+    methods, files = found["methods"], found["files"]
+    if not (isinstance(methods, dict) and isinstance(files, dict)):
+        raise InputError(f"{str(path)!r} is damaged: methods and files should hold keys: delete it")
+    return methods, files

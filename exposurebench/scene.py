@@ -33,7 +33,7 @@ class Frame:
             with their settings by ``functools.partial``, so that a scene stays small and travels between processes.
     """
 
-    path: Path
+    path: str | Path
     exposure_ev: float | None = None
     image: Image | None = None
     encoding: Encoding = "srgb"
@@ -79,12 +79,13 @@ class Scene:
         several = len({frame.path for frame in self.frames}) > 1
 
         def image(frame: Frame) -> Image:
+            path = Path(frame.path)
             try:
-                whole = frame.make() if frame.make else read(frame.path, encoding=frame.encoding)
+                whole = frame.make() if frame.make else read(path, encoding=frame.encoding)
             except ImageError as error:
                 if not several:
                     raise
-                raise ImageError(f"'{frame.path.parent.name}/{frame.path.name}' {error}") from error
+                raise ImageError(f"'{path.parent.name}/{path.name}' {error}") from error
             return frame.view(whole) if frame.view else whole
 
         return replace(self, frames=tuple(replace(frame, image=image(frame)) for frame in self.frames))

@@ -201,12 +201,12 @@ def write_manifests(folder: Path, markers: Iterable[Mapping[str, Any]]) -> dict[
                 split, hashes = row.pop("_split"), row.pop("_pixels")
                 columns = columns or list(row)
                 if split not in writers:
-                    writers[split] = csv.DictWriter(
-                        streams.open(f"{split}/metadata.csv"), columns, restval="", lineterminator="\n"
-                    )
-                    writers[split].writeheader()
+                    writers[split] = csv.writer(streams.open(f"{split}/metadata.csv"), lineterminator="\n")
+                    writers[split].writerow(columns)
                     counts[split] = {"pairs": 0, "photographs": 0}
-                writers[split].writerow(row)
+                if list(row) != columns:
+                    row = _ordered(row, columns)
+                writers[split].writerow(row.values())
                 counts[split]["pairs"] += 1
                 files.add(split, row["id"], *files_of(row).values())
                 pixels.add(split, row["id"], hashes)
@@ -221,6 +221,13 @@ def write_manifests(folder: Path, markers: Iterable[Mapping[str, Any]]) -> dict[
         "manifest": {s: sha256_file(folder / s / "metadata.csv") for s in SPLITS if s in counts},
         "fingerprints": {"files": files.hexdigest(), "pixels": pixels.hexdigest()},
     }
+
+
+def _ordered(row: Row, columns: list[str]) -> Row:
+    unknown = sorted(row.keys() - set(columns))
+    if unknown:
+        raise ValueError(f"a row has the columns {', '.join(unknown)}, which the first one has not")
+    return {column: row.get(column, "") for column in columns}
 
 
 class Fingerprint:

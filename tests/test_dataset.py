@@ -198,3 +198,12 @@ def test_image_folder_reads_a_split_as_it_lies(intact: Path) -> None:
         for side in found.classes:
             expected = dataset.read("train", row, side).pixels
             np.testing.assert_array_equal(pixels[row[f"{side}_file_name"]], expected)
+
+
+def test_lines_are_the_rows_as_text(intact: Path) -> None:
+    dataset = load_dataset(intact)
+    for split in dataset.splits:
+        lines, rows = list(dataset.lines(split)), dataset.rows(split)
+        assert [list(line) for line in lines] == [list(row) for row in rows]
+        assert [line["scene"] for line in lines] == [row["scene"] for row in rows]
+        assert [float(line["tau"]) for line in lines] == [row["tau"] for row in rows]

@@ -195,3 +195,21 @@ def test_a_link_replaces_what_was_there_and_leaves_the_file_it_names(tmp_path: P
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError):
         files.write_link(tmp_path / "file" / "a.png", tmp_path / "source.png")
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("a.jpg", ("a", ".jpg")),
+        ("a.b/c", ("a.b/c", "")),
+        ("a.b/c.tar.gz", ("a.b/c.tar", ".gz")),
+        ("d/.hidden", ("d/.hidden", "")),
+        ("d/..jpg", ("d/.", ".jpg")),
+        ("a.", ("a.", "")),
+        ("a..", ("a..", "")),
+        ("d/..", ("d/..", "")),
+        ("", ("", "")),
+    ],
+)
+def test_suffixes(path: str, parts: tuple[str, str]) -> None:
+    assert files.split_suffix(path) == parts

@@ -559,3 +559,19 @@ def test_nothing_usable_says_why(tmp_path):
         build(tmp_path / "set", source, tau=0.5)
     assert not (tmp_path / "set" / "dataset.json").exists()
     assert "is empty" in (tmp_path / "set" / "rejected.csv").read_text()
+
+
+def test_nothing_but_the_plan_walks_the_source_where_every_shard_stands(photographs, tmp_path, monkeypatch):
+    from exposurebench import plan
+
+    whole = build(tmp_path, photographs, tau=0.5, size=32).dataset.document
+    (tmp_path / "dataset.json").unlink()
+    walks = []
+    walk = plan.scenes_of
+    monkeypatch.setattr(plan, "scenes_of", lambda *of: walks.append(of) or walk(*of))
+    assert build(tmp_path, photographs, tau=0.5, size=32).dataset.document == whole
+    assert len(walks) == 1
+    (tmp_path / "dataset.json").unlink()
+    sorted((tmp_path / store.MARKERS).glob("shard-*"))[1].unlink()
+    assert build(tmp_path, photographs, tau=0.5, size=32).dataset.document == whole
+    assert len(walks) == 3

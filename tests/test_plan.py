@@ -217,3 +217,11 @@ def test_a_split_may_count_scenes(tmp_path: Path) -> None:
     assert sorted(i.split for i in items(make_plan(chosen, root))) == ["test"] * 2 + ["train"] * 3
     with pytest.raises(RecipeError, match="the split counts 11 scenes, and the source has 12"):
         make_plan(recipe(split="train=8,test=3"), root)
+
+
+def test_the_scenes_of_some_shards_are_those_of_the_whole_walk(tmp_path: Path) -> None:
+    empty_files(tmp_path, *(f"{number:03d}.png" for number in range(150)))
+    planned = make_plan(recipe(split="official"), tmp_path)
+    assert planned.shard_scenes == 3
+    whole = list(items(planned))
+    assert list(items(planned, {0, 7, 49})) == [*whole[:3], *whole[21:24], *whole[147:]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from torch import nn
 from exposurebench import tiling
 from exposurebench.checkpoint import Checkpoint, save_checkpoint
 from exposurebench.dataset import load_dataset
+from exposurebench.engine import Share
 from exposurebench.errors import ImageError, InputError, ModelError, RecipeError
 from exposurebench.evaluate import evaluate
 from exposurebench.files import read_json
@@ -310,6 +312,27 @@ def test_predictions_of_a_data_set_score_as_the_model_does(checkpoint: Path, sam
     assert len(predict_dataset(open_method(str(checkpoint)), samples, "test", tmp_path / "out").kept) == len(
         done.written
     )
+
+
+def test_shares_in_any_order_are_one_run(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
+    method, pairs = open_method(str(checkpoint)), len(load_dataset(samples).rows("test"))
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    predict_dataset(method, samples, "test", whole)
+    written = [len(predict_dataset(method, samples, "test", shared, share=Share(i, 3)).written) for i in (2, 0, 1)]
+    assert sum(written) == pairs and max(written) < pairs
+    images = {path.name: path.read_bytes() for path in whole.glob("*.png")}
+    assert {path.name: path.read_bytes() for path in shared.glob("*.png")} == images
+    records = [json.loads((shared / f"predictions-{n}-of-3.json").read_text()) for n in (1, 2, 3)]
+    one = json.loads((whole / "predictions.json").read_text())
+    assert {name: made for record in records for name, made in record["files"].items()} == one["files"]
+    assert all(record["methods"] == one["methods"] for record in records)
+    for share in (None, Share(0, 2), Share(2, 3)):  # what others made is known, whoever they were
+        again = predict_dataset(method, samples, "test", shared, share=share)
+        assert not again.written and again.kept
+    (shared / next(iter(images))).write_bytes(b"changed")
+    assert len(predict_dataset(method, samples, "test", shared).written) == 1
+    ours, theirs = (evaluate(None, samples, predictions=made, metrics=["psnr"]).per_image for made in (whole, shared))
+    assert ours.equals(theirs)
 
 
 def test_light_of_a_data_set_is_written_exactly(samples: Path, tmp_path: Path) -> None:

@@ -161,3 +161,13 @@ def test_a_damaged_marker_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"shard-000000\.json' cannot be read as") as caught:
         read_marker(tmp_path / "shard-000000.json")
     assert "\n" not in str(caught.value)
+
+
+def test_columns_in_another_order_or_missing_are_put_right_and_unknown_ones_refused(tmp_path: Path) -> None:
+    own = {"_split": "test", "_pixels": "0", "id": "a"}
+    rows = [{**own, "tau": 1, "ev": 2}, {"ev": 3, "tau": 4, **own}, {**own, "ev": 5}]
+    write_manifests(tmp_path, [{"rows": rows, "photographs": {"test": 3}, "rejected": []}])
+    assert (tmp_path / "test" / "metadata.csv").read_text() == "id,tau,ev\na,1,2\na,4,3\na,,5\n"
+    strange = [{**own, "tau": 1}, {"_split": "test", "_pixels": "0", "id": "b", "gain": 1}]
+    with pytest.raises(ValueError, match="gain"):
+        write_manifests(tmp_path, [{"rows": strange, "photographs": {"test": 2}, "rejected": []}])

@@ -17,6 +17,7 @@ from exposurebench.cli import options
 @options.network
 @options.folder("--dataset", help="Correct the inputs of this data set instead; files are named after their keys.")
 @options.split
+@click.option("--shard", "share", metavar="I/N|auto", help="Correct this share of the data set's pairs alone.")
 @options.folder("--training", help="The data set whose training targets a baseline may look at.")
 @options.folder("--out", required=True, help="Where the corrected photographs go.")
 @click.option(
@@ -41,6 +42,7 @@ def predict(
     opening: dict[str, Any],
     dataset: Path | None,
     split: str,
+    share: str | None,
     training: Path | None,
     out: Path,
     file_format: str | None,
@@ -61,6 +63,7 @@ def predict(
     """
     from exposurebench import predict as verb
     from exposurebench.dataset import load_dataset
+    from exposurebench.engine import share_of
     from exposurebench.method import Brackets, TrainingTargets, open_method
     from exposurebench.recipe import parse_settings
 
@@ -68,6 +71,8 @@ def predict(
         photographs, what = (Path(what), *photographs), None
     if bool(photographs) == bool(dataset):
         raise click.UsageError("expected photographs, or --dataset")
+    if share and not dataset:
+        raise click.UsageError("--shard shares the pairs of a --dataset")
     if dataset and file_format:
         raise click.UsageError("a data set's outputs are PNG, or OpenEXR for light: leave out --format")
     targets = None
@@ -79,7 +84,8 @@ def predict(
     method = open_method(what or "", **looks_at, settings=parse_settings(settings), device=device, **opening)
     progress = sys.stderr.isatty()
     if dataset:
-        done = verb.predict_dataset(method, dataset, split, out, on_error=on_error, progress=progress)
+        part = None if share is None else share_of(share)
+        done = verb.predict_dataset(method, dataset, split, out, share=part, on_error=on_error, progress=progress)
     else:
         done = verb.predict(method, photographs, out, file_format=file_format, on_error=on_error, progress=progress)
     for file, reason in done.failed.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def paired(
         if frame.pixels.pixels.shape != finished.pixels.shape:
             (height, width), (rows, columns) = frame.pixels.pixels.shape[:2], finished.pixels.shape[:2]
             raise ValueError(
-                f"{frame.path.name!r} is {width} x {height} and the picture {role!r} {columns} x {rows}: a pair must be of "
+                f"{Path(frame.path).name!r} is {width} x {height} and the picture {role!r} {columns} x {rows}: a pair must be of "
                 "one size"
             )
         known = {} if frame.exposure_ev is None else {"exposure_ev": frame.exposure_ev}
@@ -95,10 +96,10 @@ def _name(frame: Frame, number: int) -> str:
 
 def _from(frame: Frame) -> str:
     """The file and its folder, which often tell what it is (``clip_95/001.png``)."""
-    return "/".join(frame.path.parts[-2:])
+    return "/".join(Path(frame.path).parts[-2:])
 
 
 def _stored(frame: Frame, copy: bool) -> Image:
     """The frame's image, and where its bytes lie if those are what will be stored."""
     linked = not copy and frame.pixels.file and not frame.make and not frame.view
-    return replace(frame.pixels, origin=frame.path) if linked else frame.pixels
+    return replace(frame.pixels, origin=Path(frame.path)) if linked else frame.pixels

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from exposurebench.errors import InputError, MissingError
+from exposurebench.files import split_suffix
 from exposurebench.images import Encoding
 from exposurebench.scene import Frame, Scene
 
@@ -54,9 +55,10 @@ def tree(
     root = Path(root)
     if not root.is_dir():
         raise MissingError(f"no folder {str(root)!r}: give the {what}' folder with --root")
-    for path in walk(root):
-        if suffixes is None or path.suffix.lower() in suffixes:
-            yield Scene(scene_name(path, root), (Frame(path, encoding=encoding),), license=terms)
+    top = str(root)
+    for path in files_below(root):
+        if suffixes is None or split_suffix(path)[1].lower() in suffixes:
+            yield Scene(scene_name(path, top), (Frame(path, encoding=encoding),), license=terms)
 
 
 def walk(root: Path) -> Iterator[Path]:
@@ -65,12 +67,17 @@ def walk(root: Path) -> Iterator[Path]:
     Raises:
         InputError: a folder cannot be listed.
     """
+    return map(Path, files_below(root))
+
+
+def files_below(root: Path) -> Iterator[str]:
+    """The same as :func:`walk` in plain strings: there may be millions, and a path object costs more than finding its file."""
     entered = set()
     waiting = [(str(root), True)]
     while waiting:
         path, is_folder = waiting.pop()
         if not is_folder:
-            yield Path(path)
+            yield path
             continue
         try:
             status = os.stat(path)
@@ -78,13 +85,13 @@ def walk(root: Path) -> Iterator[Path]:
             if identity not in entered:
                 entered.add(identity)
                 with os.scandir(path) as listing:
-                    found = [(e.path, _is_folder(e)) for e in listing if not e.name.startswith(".")]
+                    found = [(e.path.removeprefix("./"), _is_folder(e)) for e in listing if e.name[0] != "."]
                 waiting.extend(sorted(found, reverse=True))
         except OSError as error:
             raise InputError(f"the folder {path!r} cannot be listed ({error.strerror})") from error
 
 
-def scene_name(path: Path, root: Path) -> str:
+def scene_name(path: str | Path, root: str | Path) -> str:
     """The relative path with forward slashes; the suffix stays, so that a.jpg and a.png are two scenes.
 
     Bytes that are no UTF-8 and control characters are written as ``\\xe9``, and a backslash is doubled, so
@@ -93,10 +100,10 @@ def scene_name(path: Path, root: Path) -> str:
     >>> scene_name(Path("photos/b/café.jpg"), Path("photos"))
     'b/café.jpg'
     """
-    whole, top = str(path), f"{root}/"
-    below = (
-        whole.removeprefix(top) if whole.startswith(top) else path.relative_to(root).as_posix()
-    )  # quicker than pathlib, a million times
+    whole, top = os.fspath(path), f"{root}/"
+    below = whole[len(top) :] if whole.startswith(top) else Path(path).relative_to(root).as_posix()
+    if below.isascii() and below.isprintable() and "\\" not in below:
+        return below  # nothing to write otherwise, as in nearly every name
     raw = os.fsencode(below)
     text = raw.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda control: f"\\x{ord(control[0]):02x}", text)

@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 from exposurebench.archives import unpack
 from exposurebench.download import download
 from exposurebench.errors import InputError, MissingError
+from exposurebench.files import split_suffix
 from exposurebench.scene import Frame, Scene
-from exposurebench.sources.folder import scene_name, walk
+from exposurebench.sources.folder import files_below, scene_name
 
 TITLE = "Places365: photographs of 365 kinds of places"
 URL = "http://places2.csail.mit.edu/download.html"
@@ -106,7 +107,7 @@ def places365(
     chosen = _choose(root, there, part, edition, resolution)
     for copy in chosen:
         split = copy.part if len(chosen) > 1 else None
-        for path in walk(copy.folder) if copy.listed is None else _listed(copy.listed, copy.folder):
+        for path in files_below(copy.folder) if copy.listed is None else _listed(copy.listed, copy.folder):
             name = f"{copy.part}/{scene_name(path, copy.folder)}"
             yield Scene(name, (Frame(path),), split=split, license=LICENSE)
 
@@ -209,8 +210,8 @@ def _listed(file: Path, folder: Path) -> Iterator[Path]:
 
 def _any_tree(root: Path) -> Iterator[Scene]:
     empty = True
-    for path in walk(root) if root.is_dir() else ():
-        if path.suffix not in _NO_PHOTOGRAPHS:
+    for path in files_below(root) if root.is_dir() else ():
+        if split_suffix(path)[1] not in _NO_PHOTOGRAPHS:
             empty = False
             yield Scene(scene_name(path, root), (Frame(path),), license=LICENSE)
     if empty:

@@ -88,6 +88,8 @@ def test_a_network_is_opened_as_eval_opens_it(
         (("baseline:gamma", "a.jpg", "--set", "mid=x"), 2, "mid must be a number"),
         (("baseline:gamma", "a.jpg", "--format", "exr"), 2, "gamma gives pictures, which is written as png or jpg"),
         (("baseline:gamma", "--dataset", "SET", "--format", "jpg"), 2, "leave out --format"),
+        (("baseline:gamma", "a.jpg", "--shard", "1/2"), 2, "--shard shares the pairs of a --dataset"),
+        (("baseline:gamma", "--dataset", "SET", "--shard", "3/2"), 2, "there is no share 3/2"),
         (("baseline:gamma", "a.jpg", "--on-error", "fail"), 3, "'a.jpg' cannot be opened"),
         (("baseline:gamma", "--dataset", "nowhere"), 4, "no data set in 'nowhere'"),
         (("baseline:gamma", "--dataset", "SET", "--split", "train"), 3, "has no split 'train': it has test"),

@@ -93,7 +93,7 @@ def test_names_are_unique_and_text(name: str, tmp_path: Path) -> None:
         assert scene.split in (None, "train", "val", "test")
         assert scene.license
         assert scene.frames
-        assert all(frame.path.is_file() or frame.make for frame in scene.frames)
+        assert all(Path(frame.path).is_file() or frame.make for frame in scene.frames)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -46,7 +46,7 @@ def names(root: Path, **settings: Any) -> list[str]:
 
 def folders(root: Path, **settings: Any) -> list[str]:
     """Which folders the scenes were read from."""
-    return list(dict.fromkeys(s.frames[0].path.relative_to(root).parts[0] for s in places365(root, **settings)))
+    return list(dict.fromkeys(Path(s.frames[0].path).relative_to(root).parts[0] for s in places365(root, **settings)))
 
 
 def under(part: str, files: tuple[str, ...]) -> list[str]:
@@ -79,7 +79,7 @@ def test_names_and_splits_are_alike_in_every_layout(
     scenes = list(places365(tmp_path))
     assert [scene.name for scene in scenes] == ALL
     assert [scene.split for scene in scenes] == ["train"] * 3 + ["val"] * 2 + ["test"]
-    assert all(scene.frames[0].path.is_file() for scene in scenes)
+    assert all(Path(scene.frames[0].path).is_file() for scene in scenes)
     assert all(scene.license for scene in scenes)
 
 
