@@ -200,7 +200,7 @@ def test_what_a_users_code_may_do_wrong(
 
 
 def test_a_program_that_exits_when_it_is_imported(write_code: Callable[..., str]) -> None:
-    with pytest.raises(ModelError, match="importing .* failed: SystemExit: 0"):
+    with pytest.raises(ModelError, match=r"importing .* failed: SystemExit: 0"):
         open_method(code=f"{write_code('import sys; sys.exit(0)')}:f")
 
 
