@@ -14,6 +14,7 @@ import selectors
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class Isolated:
     def __init__(self, data: bytes, kind: str, name: str, timeout_s: float = 600.0) -> None:
         self.name, self.timeout_s, self._ended = name, timeout_s, ""
         self._allowed = f"{LOAD_S:g} s to begin and be opened"
-        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
+        environment = {"PYTHONPATH": os.pathsep.join(_places()), "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-s", "-W", "ignore", "-m", "exposurebench.isolated"],
             stdin=subprocess.PIPE,
@@ -144,6 +145,12 @@ class Isolated:
         self.close()
         self._ended = self._ended or why
         return ModelError(f"{self.name}: {self._ended}")
+
+
+def _places() -> list[str]:
+    """Where modules are looked for there: as here, less the current folder, which may be anything of the user's."""
+    here, ours = os.path.realpath(os.getcwd()), os.path.realpath(Path(__file__).parents[1])
+    return [path for path in sys.path if path and (os.path.realpath(path) != here or here == ours)]
 
 
 def _plain(words: Any) -> str:

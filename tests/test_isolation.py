@@ -125,6 +125,16 @@ def test_code_cannot_write_reach_or_see_anything(tmp_path: Path, tried: Callable
     assert sorted(path.name for path in tmp_path.iterdir()) == ["secret"]
 
 
+def test_the_current_folder_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python puts it where modules are looked for, as --model does."""
+    (tmp_path / "secret").write_text("secret")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = opened(f"import os\ndef run(x): return os.listdir({str(tmp_path)!r})")
+    with pytest.raises(ModelError, match="FileNotFoundError"):
+        network(IMAGES)
+
+
 @pytest.mark.slow
 def test_what_opens_with_a_plant_leaves_nothing(samples: Path, tmp_path: Path) -> None:
     (tmp_path / "m.pt").write_bytes(F["saved"](F["Planted"](tmp_path / "canary")))
