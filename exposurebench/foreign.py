@@ -101,7 +101,7 @@ class Adapted(nn.Module):
             made = self.network(given)
         except (ModelError, MemoryError):
             raise
-        except Exception as error:  # it is anybody's code, and can fail in any way
+        except (Exception, SystemExit) as error:  # it is anybody's code, and can fail in any way
             raise ModelError(f"{self.name}: failed: {_line(error)}") from error
         if not isinstance(made, torch.Tensor):
             raise ModelError(f"{self.name}: gave a {type(made).__name__}, expected a tensor (N, 3, H, W)")
@@ -255,7 +255,7 @@ def from_code(what: str, settings: Mapping[str, Any], device: torch.device) -> t
     except ModuleNotFoundError as error:
         missing = f"there is no module {error.name!r}" if error.name else str(error)
         raise RecipeError(f"--model {what!r}: {missing}: run it from the folder it lies in, or install it") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that runs and exits, say
         raise ModelError(f"--model {what!r}: importing {module_name} failed: {_line(error)}") from error
     function = getattr(module, name, None)
     if not callable(function):
@@ -265,7 +265,7 @@ def from_code(what: str, settings: Mapping[str, Any], device: torch.device) -> t
         )
     try:
         made = function(**settings)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"--model {what!r}: {name}() failed: {_line(error)}") from error
     if not callable(made):
         raise RecipeError(f"--model {what!r}: gave a {type(made).__name__}, expected a network or another callable")

@@ -97,7 +97,10 @@ def _made(network: Any, data: bytes, shape: list[int]) -> Any:
 
 
 def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+    said = str(error)
+    if "Traceback of TorchScript" in said:  # the reason comes last
+        said = said.strip().splitlines()[-1]
+    return f"{type(error).__name__}: {' '.join(said.split())}"[:300].removesuffix(": ")
 
 
 def _answer(stream: BinaryIO, header: dict[str, Any], data: bytes = b"") -> None:

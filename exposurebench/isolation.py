@@ -14,6 +14,7 @@ import selectors
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -41,8 +42,9 @@ class Isolated:
     """
 
     def __init__(self, data: bytes, kind: str, name: str, timeout_s: float = 600.0) -> None:
-        self.name, self.timeout_s = name, timeout_s
-        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
+        self.name, self.timeout_s, self._ended = name, timeout_s, ""
+        self._allowed = f"{LOAD_S:g} s to begin and be opened"
+        environment = {"PYTHONPATH": os.pathsep.join(_places()), "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-s", "-W", "ignore", "-m", "exposurebench.isolated"],
             stdin=subprocess.PIPE,
@@ -61,13 +63,14 @@ class Isolated:
             self._send({"kind": kind, "size": len(data)}, data)
             opened = self._answer(time.monotonic() + LOAD_S)
         except ModelError as error:
-            raise InputError(f"{name}: cannot be opened: {error}") from error
+            raise InputError(f"{name}: cannot be opened: {str(error).removeprefix(f'{name}: ')}") from error
         except BaseException:
             self.close()
             raise
         if "opened" not in opened:
             self.close()
             raise InputError(f"{name}: cannot be opened: {_plain(opened.get('error', 'no reason given'))}")
+        self._allowed = f"--timeout {timeout_s:g}"
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the model makes of images of one size.
@@ -109,8 +112,7 @@ class Isolated:
                 self._wait(self._process.stdin, selectors.EVENT_WRITE, until)
                 view = view[os.write(self._process.stdin.fileno(), view[: 1 << 16]) :]  # type: ignore[union-attr]
         except (BrokenPipeError, ValueError) as error:
-            self.close()
-            raise ModelError(f"{self.name}: its process ended (out of memory, perhaps)") from error
+            raise self._failed("its process ended (it crashed, or ran out of memory)") from error
 
     def _answer(self, until: float) -> dict[str, Any]:
         line = b""
@@ -128,8 +130,7 @@ class Isolated:
             self._wait(self._process.stdout, selectors.EVENT_READ, until)
             some = os.read(self._process.stdout.fileno(), min(size - len(found), 1 << 20))  # type: ignore[union-attr]
             if not some:
-                self.close()
-                raise ModelError(f"{self.name}: its process ended (out of memory, perhaps)")
+                raise self._failed("its process ended (it crashed, or ran out of memory)")
             found += some
         return bytes(found)
 
@@ -137,8 +138,19 @@ class Isolated:
         with selectors.DefaultSelector() as selector:
             selector.register(stream, event)  # type: ignore[arg-type]
             if not selector.select(max(0.0, until - time.monotonic())):
-                self.close()
-                raise ModelError(f"{self.name}: took longer than it may (--timeout {self.timeout_s:g}), and was ended")
+                raise self._failed(f"took longer than it may ({self._allowed}), and was ended")
+
+    def _failed(self, why: str) -> ModelError:
+        """End the process; whoever asks it for a picture afterwards is told what ended it, and not that it is gone."""
+        self.close()
+        self._ended = self._ended or why
+        return ModelError(f"{self.name}: {self._ended}")
+
+
+def _places() -> list[str]:
+    """Where modules are looked for there: as here, less the current folder, which may be anything of the user's."""
+    here, ours = os.path.realpath(os.getcwd()), os.path.realpath(Path(__file__).parents[1])
+    return [path for path in sys.path if path and (os.path.realpath(path) != here or here == ours)]
 
 
 def _plain(words: Any) -> str:

@@ -113,10 +113,11 @@ def checked_batch(batch: torch.Tensor, name: str = "images", *, peak: float | No
         raise ValueError(f"{name} must have the shape (N, 3, H, W), not {tuple(batch.shape)}")
     low, high = (bound.item() for bound in torch.aminmax(batch.detach()))
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"{name} holds NaN or infinite values")
+        raise ValueError(f"{name} holds NaN or infinite values: mend them before they are scored")
     if low < 0 or (peak is not None and high > peak):
         allowed = "at or above 0" if peak is None else f"in [0, {peak:g}]"
-        raise ValueError(f"{name} must lie {allowed}, not in [{low:g}, {high:g}]")
+        advice = ": raise negative light to 0, or to a display's black" if peak is None else ""
+        raise ValueError(f"{name} must lie {allowed}, not in [{low:g}, {high:g}]{advice}")
     return batch
 
 

@@ -351,10 +351,13 @@ def test_align_refuses_settings(target, settings, message):
     [
         (lambda light: light * 0, "holds zeros: raise them to the black of a display, 0.005"),
         (lambda light: light * (light > light.mean()), "holds zeros"),
-        (lambda light: light - light.mean(), "must lie at or above 0"),
+        (
+            lambda light: light - light.mean(),
+            "must lie at or above 0, .*: raise negative light to 0, or to a display's black",
+        ),
         (lambda light: light / light.max(), "peaks at .* cd/m2 are expected: relative light needs a scale"),
-        (lambda light: torch.where(light > light.mean(), torch.inf, light), "infinite"),
-        (lambda light: torch.where(light > light.mean(), torch.nan, light), "NaN"),
+        (lambda light: torch.where(light > light.mean(), torch.inf, light), "infinite values: mend them"),
+        (lambda light: torch.where(light > light.mean(), torch.nan, light), "NaN .*: mend them"),
     ],
     ids=["black", "zeros", "negative", "relative", "infinite", "NaN"],
 )

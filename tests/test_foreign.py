@@ -147,6 +147,8 @@ def test_a_network_that_keeps_what_it_computed_is_not_spoiled_by_looking(write_c
         ("fails", ModelError, r"fails\(\) failed: ZeroDivisionError: division by zero"),
         ("number", RecipeError, "gave a int, expected a network or another callable"),
         ("smaller", ModelError, r"the output has the shape \(1, 3, 64, 128\), the input \(1, 3, 128, 128\)"),
+        ("leaves", ModelError, r"failed: SystemExit: 0"),
+        ("never_begins", ModelError, r"never_begins\(\) failed: SystemExit"),
         ("text", ModelError, r"gave a str, expected a tensor \(N, 3, H, W\)"),
         ("broken", ModelError, "failed: RuntimeError: The size of tensor"),
         ("nan", ModelError, "astronaut: the output holds NaN or infinite values"),
@@ -172,10 +174,12 @@ def test_what_a_users_code_may_do_wrong(
 ) -> None:
     module = write_code(
         """
-        import torch
+        import sys, torch
         def fails(): return 1 / 0
         def number(): return 3
         def smaller(): return lambda x: x[:, :, ::2]
+        def leaves(): return lambda x: sys.exit(0)
+        def never_begins(): sys.exit()
         def text(): return lambda x: "done"
         def broken(): return lambda x: x + torch.zeros(1, 3, 5, 5)
         def nan(): return lambda x: x * float("nan")
@@ -193,6 +197,11 @@ def test_what_a_users_code_may_do_wrong(
     with pytest.raises(error, match=said) as caught:
         evaluate(None, samples, code=f"{module}:{name}", metrics=["psnr"])
     assert "\n" not in str(caught.value)
+
+
+def test_a_program_that_exits_when_it_is_imported(write_code: Callable[..., str]) -> None:
+    with pytest.raises(ModelError, match=r"importing .* failed: SystemExit: 0"):
+        open_method(code=f"{write_code('import sys; sys.exit(0)')}:f")
 
 
 @pytest.mark.parametrize(

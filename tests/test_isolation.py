@@ -125,6 +125,16 @@ def test_code_cannot_write_reach_or_see_anything(tmp_path: Path, tried: Callable
     assert sorted(path.name for path in tmp_path.iterdir()) == ["secret"]
 
 
+def test_the_current_folder_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python puts it where modules are looked for, as --model does."""
+    (tmp_path / "secret").write_text("secret")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = opened(f"import os\ndef run(x): return os.listdir({str(tmp_path)!r})")
+    with pytest.raises(ModelError, match="FileNotFoundError"):
+        network(IMAGES)
+
+
 @pytest.mark.slow
 def test_what_opens_with_a_plant_leaves_nothing(samples: Path, tmp_path: Path) -> None:
     (tmp_path / "m.pt").write_bytes(F["saved"](F["Planted"](tmp_path / "canary")))
@@ -139,13 +149,27 @@ def test_what_never_ends_is_ended() -> None:
     with pytest.raises(ModelError, match=r"took longer than it may \(--timeout 1\), and was ended"):
         network(IMAGES)
     assert network._process.poll() is not None
+    with pytest.raises(ModelError, match="took longer than it may"):  # of a thread that waited for its turn meanwhile
+        network(IMAGES)
+
+
+@pytest.mark.slow
+def test_what_never_opens_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "LOAD_S", 3.0)
+    with pytest.raises(InputError) as caught:
+        opened("import time; time.sleep(1000)")
+    assert str(caught.value) == (
+        "model.pt: cannot be opened: took longer than it may (3 s to begin and be opened), and was ended"
+    )
 
 
 @pytest.mark.slow
 def test_what_dies_says_so() -> None:
     network = opened("import os\ndef run(x): os._exit(0)")
-    with pytest.raises(ModelError, match="its process ended"):
+    with pytest.raises(ModelError, match=r"model\.pt: its process ended \(it crashed, or ran out of memory\)"):
         network(IMAGES)
+    with pytest.raises(InputError, match=r"^model\.pt: cannot be opened: its process ended"):
+        opened("import os; os._exit(0)")
 
 
 OWN_ANSWERS = """import os
@@ -165,10 +189,15 @@ def run(x):
     [
         ("def run(x): return x[..., ::2]", r"the output has the shape \[1, 3, 24, 10\], the input \[1, 3, 24, 20\]"),
         ("def run(x): return x.tolist()", "it gave a list, no tensor"),
+        ("def run(x): raise MemoryError", r"^model\.pt: MemoryError$"),
+        (
+            "def run(x): raise RuntimeError('it failed.\\nTraceback of TorchScript, serialized code:\\n  x\\nOut: of reach')",
+            r"^model\.pt: RuntimeError: Out: of reach$",
+        ),
         ("def run(x): raise ValueError('\\x1b[31mred\\n' * 99)", r"ValueError: +\[31mred"),
         (OWN_ANSWERS, "the output has the shape 5"),
     ],
-    ids=["half", "list", "colours", "answers of its own"],
+    ids=["half", "list", "no words", "script", "colours", "answers of its own"],
 )
 def test_what_gives_no_picture(code: str, said: str) -> None:
     with pytest.raises(ModelError, match=said) as caught:
