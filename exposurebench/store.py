@@ -58,7 +58,7 @@ def write_pairs(
     rejected: list[Rejected] = []
     shared: dict[int, tuple[Image, Row, str]] = {}  # the image is held, so that its id stays its own
     taken: set[str] = set()
-    previews: dict[str, bytes] = {}
+    known: dict[str, bytes] = {}
     top = f"{folder}/{split}"
     try:
         for pair in pairs:
@@ -75,7 +75,7 @@ def write_pairs(
                     taken.add(place)
                     shared[id(image)] = (
                         image,
-                        *_write(top, place, image, recipe, previews if side == "target" else None),
+                        *_write(top, place, image, recipe, side == "target", known),
                     )
                 _, written, found = shared[id(image)]
                 columns |= {name.format(side): value for name, value in written.items()}
@@ -108,42 +108,57 @@ def _joined(names: tuple[str, str], name: str) -> str:
 
 
 def _write(
-    folder: str, place: str, image: Image, recipe: DatasetRecipe, previews: dict[str, bytes] | None
+    folder: str, place: str, image: Image, recipe: DatasetRecipe, with_preview: bool, known: dict[str, bytes]
 ) -> tuple[Row, str]:
-    """Write one image; its columns, the side left open as ``{}``, and the hash of the pixels that a reader will get.
-
-    Light has a preview where ``previews`` collects those of the scene, by the hash of their pixels: one light at
-    several exposures looks the same in all of them, and encoding is what takes the time.
-    """
-    data, suffix, pixels = encoded(image, recipe)
+    """Write one image; its columns, the side left open as ``{}``, and the hash of the pixels that a reader will get."""
+    data, suffix, _, look = encoded(image, recipe, known)
     light = image.encoding != "srgb"
     columns = {"{}_exr" if light else "{}_file_name": f"{place}{suffix}", "{}_sha256": sha256(data)}
     if not (image.origin and image.file and write_link(f"{folder}/{place}{suffix}", image.origin)):
         write_bytes(f"{folder}/{place}{suffix}", data)
-    if light and previews is not None:
-        small = preview(image.pixels, image.facts.get("white_level")).pixels
-        look, name = pixels_sha256(small), f"preview/{place.partition('/')[2]}.png"
-        if look not in previews:
-            previews[look] = encode_image(small)
-        columns |= {"preview_file_name": name, "preview_sha256": sha256(previews[look])}
-        write_bytes(f"{folder}/{name}", previews[look])
-    return columns, pixels_sha256(pixels)
+    if light and with_preview:
+        name = f"preview/{place.partition('/')[2]}.png"
+        small, _ = _png(preview(image.pixels, image.facts.get("white_level")).pixels, known)
+        columns |= {"preview_file_name": name, "preview_sha256": sha256(small)}
+        write_bytes(f"{folder}/{name}", small)
+    return columns, look
 
 
-def encoded(image: Image, recipe: DatasetRecipe) -> tuple[bytes, str, Any]:
-    """An image as the bytes of a file, the file's suffix, and the pixels that a reader will get from it.
+def encoded(image: Image, recipe: DatasetRecipe, known: dict[str, bytes] | None = None) -> tuple[bytes, str, Any, str]:
+    """An image as a file, and what a reader will get from it.
+
+    Args:
+        image: any.
+        recipe: for the file's format.
+        known: PNG files of the same scene by the hash of their pixels, which are not made again; new ones are added.
+
+    Returns:
+        The file's bytes and suffix, the pixels, and their hash.
 
     Raises:
         ValueError: it cannot be held: 16 bits in a JPEG.
     """
     if image.encoding != "srgb":
-        stored = as_stored(image.pixels)
-        return encode_radiance(stored, "exr" if stored.dtype == np.float16 else "exr32"), ".exr", stored
-    levels = image.as_levels()
-    if image.file:
-        return *image.file, levels
-    data = encode_image(levels, recipe.format, recipe.quality)
-    return data, f".{recipe.format}", levels if recipe.format == "png" else decoded(data)
+        pixels = as_stored(image.pixels)
+        data, suffix = encode_radiance(pixels, "exr" if pixels.dtype == np.float16 else "exr32"), ".exr"
+    elif image.file:
+        pixels, (data, suffix) = image.as_levels(), image.file
+    elif recipe.format == "png":
+        pixels = image.as_levels()
+        data, look = _png(pixels, {} if known is None else known)
+        return data, ".png", pixels, look
+    else:
+        data, suffix = encode_image(image.as_levels(), recipe.format, recipe.quality), f".{recipe.format}"
+        pixels = decoded(data)
+    return data, suffix, pixels, pixels_sha256(pixels)
+
+
+def _png(levels: Any, known: dict[str, bytes]) -> tuple[bytes, str]:
+    """A PNG file and the hash of its pixels: one scene often has a picture twice, and encoding takes most of the time."""
+    look = pixels_sha256(levels)
+    if look not in known:
+        known[look] = encode_image(levels)
+    return known[look], look
 
 
 def as_stored(light: Any) -> Any:

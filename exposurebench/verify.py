@@ -99,7 +99,7 @@ def rebuild(folder: str | Path, number: int, *, root: str | Path | None = None, 
                 yield f"{name}: gives {len(pairs)} pairs, the data set has {len(stored[name])}"
             for pair, (split, row) in zip(pairs, stored[name], strict=False):
                 for side, image in pair.sides().items():
-                    *_, pixels = encoded(image, recipe)
+                    _, _, pixels, _ = encoded(image, recipe)
                     if not np.array_equal(built.read(split, row, side).pixels, pixels):
                         yield f"{name}: the {side} {split}/{sides_of(row)[side]} is not what its source gives"
         except (InputError, ValueError) as error:

@@ -234,11 +234,11 @@ def test_a_scene_that_cannot_be_paired_leaves_nothing(tmp_path):
 
     real, failed = store.encoded, []
 
-    def encoded(image, recipe):
+    def encoded(image, *rest):
         if image.encoding == "linear" and not failed:
             failed.append(image)
             raise ValueError("cannot be held")
-        return real(image, recipe)
+        return real(image, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "encoded", encoded)

@@ -100,7 +100,7 @@ class Render:
         exposure_name: tells its frame and exposure apart, whatever the response; ``frame_name`` its frame alone.
         frame: the number of its frame, of those that the camera took.
         image: what the camera wrote.
-        light: ``(H, W, 3)``, scaled, before the exposure.
+        light: ``(H, W, 3)``, scaled, before the exposure; ``peak`` is its brightest channel.
         ev: the exposure.
         camera: what it went through.
         settings: everything that makes it again.
@@ -113,6 +113,7 @@ class Render:
     frame: int
     image: Image
     light: NDArray[np.float32]
+    peak: NDArray[np.float32]
     ev: float
     camera: Camera
     settings: dict[str, Any]
@@ -173,6 +174,7 @@ def renders(
                     frame=number,
                     image=image,
                     light=light,
+                    peak=peak,
                     ev=exposure,
                     camera=camera,
                     settings={"ev": exposure, "scale": used, **settings, "seed": seed},

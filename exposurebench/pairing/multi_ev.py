@@ -116,7 +116,7 @@ def multi_ev(
             continue
         key = (render.frame, render.camera.curve.text)
         if on is None and key not in plain:
-            plain[key] = expose(render.light, Camera(render.camera.curve))
+            plain[key] = expose(render.light, Camera(render.camera.curve), peak=render.peak)
         picture = on.picture if on else plain[key]
         same = np.array_equal(render.image.as_levels(), picture.as_levels())
         yield Pair(

@@ -240,8 +240,9 @@ def test_real_photographs(shared: Path, tmp_path: Path) -> None:
     root = tmp_path / "in"
     for number, name in enumerate(sorted(path.name for path in (shared / "data" / "kodak").iterdir())[:4]):
         for side in ("low", "high"):
-            (root / "our485" / side).mkdir(parents=True, exist_ok=True)
-            shutil.copy(shared / "data" / "kodak" / name, root / "our485" / side / f"{number}.png")
+            for half in ("our485", "eval15")[: 1 if number else 2]:
+                (root / half / side).mkdir(parents=True, exist_ok=True)
+                shutil.copy(shared / "data" / "kodak" / name, root / half / side / f"{number}.png")
     built = build(tmp_path / "out", root, "lol").dataset
     assert built.document["counts"]["train"] == {"pairs": 4, "photographs": 4}
     assert {row["input_is_target"] for row in built.rows("train")} == {True}
