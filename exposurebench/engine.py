@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -263,6 +264,7 @@ def _leave(*_: object) -> None:
     """Unwind, which puts away every file that is open; the alarm ends a worker that does not."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.alarm(GRACE_SECONDS)
+    warnings.simplefilter("ignore", ResourceWarning)  # a file that was being opened just then has no owner yet
     raise SystemExit
 
 

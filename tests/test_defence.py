@@ -15,6 +15,7 @@ from exposurebench import catalog, defence, leaderboard
 from exposurebench.defence import attacks_on, gives, measured, read
 from exposurebench.errors import InputError
 from exposurebench.files import sha256
+from exposurebench.leaderboard import everything
 from exposurebench.track import Track, track_named, tracks
 
 ROOT = Path(__file__).resolve().parent.parent / "leaderboards"
@@ -24,7 +25,9 @@ RANKING = [name for name, track in tracks().items() if track.pinned and not trac
 @pytest.mark.parametrize("name", RANKING)
 def test_no_track_rewards_a_cheat(name: str) -> None:
     found = read(name, ROOT)
-    assert found is not None
+    if found is None:
+        assert "no cheat was set on it yet" in everything(ROOT).withheld(name)
+        return
     assert "broken" not in found.verdicts.values()
     assert set(found.verdicts) == set(attacks_on(track_named(name)))
     assert list(defence.problems(name, track_named(name), found, ROOT)) == []
