@@ -53,6 +53,16 @@ def rng(seed: int = 0) -> np.random.Generator:
 BASE = rng().normal(25, 4, PHOTOGRAPHS)
 
 
+def test_pairs_that_one_method_has_no_value_of_are_told(made: Made) -> None:
+    """Two means over other pairs, and a difference over those that both have, would puzzle a reader."""
+    gap = BASE + 0.42
+    gap[:3] = np.nan
+    text = as_text(compare_runs([made("whole", psnr=BASE), made("gap", psnr=gap)]))
+    assert "psnr: whole and gap are compared on the 96 pairs of which both have a value" in text
+    assert "their own means are of 96 and 102 pairs" in text
+    assert "are compared on" not in as_text(compare_runs([made("a", psnr=BASE), made("b", psnr=BASE + 1)]))
+
+
 def test_the_better_one_is_named_with_its_lead(made: Made) -> None:
     ahead = made("ahead", psnr=BASE + 0.42 + rng(1).normal(0, 0.3, PHOTOGRAPHS))
     behind = made("behind", psnr=BASE)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from exposurebench import tables
 from exposurebench.compare_runs import ALARM, RunComparison
-from exposurebench.measures import entry_of, is_per_set, name_and_column
+from exposurebench.measures import entry_of, is_per_scene, is_per_set, name_and_column
 from exposurebench.report.summary import table
 from exposurebench.result import Result
 
@@ -166,6 +166,10 @@ def _mean(runs: Sequence[Result], row: Mapping[str, Any]) -> float:
     return float(np.mean([run.summary.set_index("metric")["value"].get(row["metric"], math.nan) for run in runs]))
 
 
+def _pairs(run: Result, metric: str) -> int:
+    return int(run.summary.set_index("metric")["pairs"].get(metric, 0))
+
+
 def _photographs(found: RunComparison, row: Mapping[str, Any]) -> list[str]:
     """The photographs at either end of the first metric's differences."""
     columns = [f"{row[side]}: {row['metric']}" for side in ("first", "second")]
@@ -240,6 +244,16 @@ def footnotes(found: RunComparison) -> Iterator[str]:
             yield f"{name}: one training; how much another would differ, nobody knows"
         if method.get("oracle"):
             yield f"{name} is an oracle, no competitor: it is told {tables.told(method)}"
+    for row in found.table.to_dict("records"):
+        own = [_pairs(run, row["metric"]) for side in ("first", "second") for run in found.runs[row[side]]]
+        if not is_per_scene(name_and_column(str(row["metric"]))[0]) and row["pairs"] < max(own):
+            yield (
+                f"{row['metric']}: {row['first']} and {row['second']} are compared on the {row['pairs']} pairs of which both "
+                f"have a value; their own means are of {min(own)} and {max(own)} pairs"
+                if min(own) < max(own)
+                else f"{row['metric']}: {row['first']} and {row['second']} are compared on the {row['pairs']} pairs of which "
+                f"both have a value; their own means are of {max(own)} pairs each"
+            )
     signed = {str(m) for m in found.table["metric"] if entry_of(str(m).partition(".")[0]).fact("BETTER") == "zero"}
     for metric in sorted(signed):
         yield f"{metric}: its size is compared, photograph by photograph, whatever its sign"
