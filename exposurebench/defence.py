@@ -23,7 +23,7 @@ from exposurebench.errors import ExposureBenchError, InputError, TrackError
 from exposurebench.files import read_document, sha256, write_json, write_text
 from exposurebench.recipe import SCHEMA
 from exposurebench.result import Result
-from exposurebench.track import Track, pairs_of
+from exposurebench.track import COLUMNS, Track, pairs_of
 
 FORMAT = "exposurebench.attacks"
 KEYS = ("track", "date", "dataset", "protocols", "versions", "hardware", "attacks", "per_image_sha256")
@@ -134,9 +134,15 @@ def measured(track: Track) -> list[str]:
     return [*found, *(other for name in found if (other := f"{name}/percentile") in catalog.names("metrics"))]
 
 
-def ranks_by(track: Track, measure: str) -> bool:
-    """Whether a track gives places by a measure: one of its own of images, as the field names it, no variant."""
-    return measure in track.metrics and "/" not in measure and not measures.is_per_set(measure)
+def ranks_by(track: Track, metric: str) -> bool:
+    """Whether a track gives places by a value of an image: a column of its board that is no variant's.
+
+    >>> from exposurebench.track import track_named
+    >>> [ranks_by(track_named("synthetic-relative"), name) for name in ("hdrvdp3.Q_JOD", "hdrvdp3.P_det", "psnr")]
+    [True, False, False]
+    """
+    measure = measures.name_and_column(metric)[0]
+    return metric in COLUMNS and measure in track.metrics and "/" not in measure and not measures.is_per_set(measure)
 
 
 def facts_of(entry: Entry) -> dict[str, Any]:
@@ -159,7 +165,7 @@ def assess(
     """Every cheat's facts, what it gains on its honest row in each metric, and the verdict.
 
     A gain is the paired difference, plus where the cheat is better, with its 95 % interval over photographs. A cheat
-    holds where the interval of every metric that ranks ends at or below the margin (0.1 dB, 0.1 JOD, else half of the last
+    holds where the interval of every column that ranks ends at or below the margin (0.1 dB, 0.1 JOD, else half of the last
     digit that is shown, or what the cheat's file allows).
 
     Raises:
@@ -190,7 +196,6 @@ def _gains(
     for row in compare_results(runs).table.to_dict("records"):
         metric, up = str(row["metric"]), row["better"] == "higher"
         ends = (row["low"], row["high"]) if up else (-row["high"], -row["low"])
-        measure = measures.name_and_column(metric)[0]
         numbers = {"gain": row["difference"] if up else -row["difference"], "low": ends[0], "high": ends[1]}
         gains[metric] = {
             **{side: tables.rounded(means[side][metric]) for side in SIDES},
@@ -198,7 +203,7 @@ def _gains(
             "unit": row["unit"],
             "better": row["better"],
             "margin": allowed.get(row["unit"], HALF_A_DIGIT),
-            "ranks": ranks_by(track, measure),
+            "ranks": ranks_by(track, metric),
         }
     return gains
 

@@ -14,6 +14,26 @@ from exposurebench.files import sha256, shipped
 from exposurebench.recipe import fill, read_recipe
 from exposurebench.result import Result
 
+COLUMNS = {
+    "psnr": "PSNR dB",
+    "ssim": "SSIM",
+    "fsimc": "FSIMc",
+    "pu21_psnr": "PU21-PSNR dB",
+    "pu21_psnr/plain": "the same, plain",
+    "pu21_ssim": "PU21-SSIM",
+    "log_psnr": "log-PSNR dB",
+    "hdrvdp2.Q": "HDR-VDP-2 Q",
+    "hdrvdp3.Q_JOD": "HDR-VDP-3 JOD",
+    "reexposure.psnr_-3": "re-exposed -3 EV, dB",
+    "delta_e2000": "CIEDE2000",
+    "consistency.delta_e2000": "spread over exposures, CIEDE2000",
+    "histogram_similarity.luminance": "luminance %",
+    "histogram_similarity.contrast": "contrast %",
+    "histogram_similarity.saturation": "saturation %",
+    "histogram_similarity/hu2018.mean": "hu2018 mean %",
+}
+"""What a board shows of the summary, and its heading. Everything else is in table.csv."""
+
 
 @dataclass(frozen=True)
 class Track:

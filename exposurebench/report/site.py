@@ -24,7 +24,7 @@ from exposurebench.report.claimed import anchor
 from exposurebench.report.pareto import front, scatter
 from exposurebench.report.pictures import spread, thumbnail
 from exposurebench.report.templates import render
-from exposurebench.track import Entry, Track
+from exposurebench.track import COLUMNS, Entry, Track
 
 PICTURES = 6
 """Pairs of which a board shows input and target."""
@@ -135,7 +135,7 @@ def _board(track: Track, listed: Sequence[Entry], withheld: str) -> dict[str, An
         lines.append({"entry": entry, "label": board.label(entry.result), "cells": cells, "page": entry.path.stem})
     return {
         "lines": lines,
-        "columns": [board.COLUMNS[metric] for metric in metrics],
+        "columns": [COLUMNS[metric] for metric in metrics],
         "remarks": board.remarks(results) + ([f"No places are given: {withheld}."] if withheld else []),
         "plots": _plots(listed, metrics[0]) if metrics else [],
         "grades": board.grades(listed),
@@ -168,7 +168,7 @@ def _plots(listed: Sequence[Entry], fidelity: str) -> list[str]:
                 points.append((board.label(entry.result), y, float(rows[fidelity]["value"]), oracle))
         if len({x for _, x, _, _ in points}) > 1:
             best = front([(x, y) if not oracle else (math.inf, -math.inf) for _, x, y, oracle in points])
-            drawn.append(scatter(points, best, title, board.COLUMNS[fidelity]))
+            drawn.append(scatter(points, best, title, COLUMNS[fidelity]))
     return drawn
 
 
